@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ILiquidator} from "./interfaces/ILiquidator.sol";
+import {Certificate, IMarginVault, MARGIN_MISSING, MARGIN_NONE_PRICED, MARGIN_STALE, Margin} from "./interfaces/IMarginVault.sol";
+import {IVaultPriceFeed} from "./interfaces/IPriceFeed.sol";
+import {AccountWord} from "./libraries/AccountWord.sol";
+import {AuctionMath, PREMIUM_MAX_SECONDS, WAD} from "./libraries/AuctionMath.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+/// @dev How long every price that counts must have come without a gap before an auction may start.
+uint256 constant START_DELAY = 5 minutes;
+/// @dev Live seconds after the start from which positions may be closed against others: an hour at the largest premium.
+uint256 constant DELEVERAGE_SECONDS = PREMIUM_MAX_SECONDS + 60 minutes;
+
+/// @title Auctions of accounts that fail maintenance
+/// @dev Assumptions:
+/// 1. The vault obeys this contract alone in its liquidation section, and `health` cannot revert because of a book or a page.
+/// 2. `moveSlice` changes neither account's equity; `settleSlice` changes the seller's by `-fromShare` exactly.
+/// 3. `liveSeconds` never falls, and does not grow while no prices arrive.
+contract Liquidator is ILiquidator, ReentrancyGuardTransient {
+    using AccountWord for uint256;
+
+    /* TYPES */
+
+    struct Auction {
+        uint64 startedAt;
+        uint64 startedLive;
+    }
+
+    /// @param fundPays False while some position cannot be valued.
+    struct Sale {
+        bytes32 account;
+        bytes32 buyer;
+        int256 equity;
+        uint256 maintenance;
+        uint256 kWad;
+        uint256 fractionWad;
+        bool fundPays;
+    }
+
+    /* IMMUTABLES */
+
+    IMarginVault public immutable VAULT;
+    IVaultPriceFeed public immutable FEED;
+
+    /* STORAGE */
+
+    mapping(bytes32 => Auction) private auctions;
+
+    /* CONSTRUCTOR */
+
+    constructor(IMarginVault vault, IVaultPriceFeed feed) {
+        VAULT = vault;
+        FEED = feed;
+    }
+
+    /* LIQUIDATION */
+
+    /// @inheritdoc ILiquidator
+    function start(bytes32 account) external nonReentrant {
+        require(auctions[account].startedAt == 0, AlreadyInAuction(account));
+        (int256 equity, uint256 maintenance, Margin memory current) = _unhealthy(account);
+        require(block.timestamp >= current.freshSince + START_DELAY, PriceGapTooRecent(account, current.freshSince));
+        uint256 live = FEED.liveSeconds();
+        auctions[account] = Auction({startedAt: uint64(block.timestamp), startedLive: uint64(live)});
+        VAULT.beginAuction(account, _loss(equity));
+        emit AuctionStarted(account, equity, maintenance, live);
+    }
+
+    /// @inheritdoc ILiquidator
+    function buy(bytes32 account, bytes32 buyer, uint256 maxFractionWad, int256 maxPaid, Certificate calldata certificate)
+        external
+        nonReentrant
+        returns (uint256 fractionWad, int256 paid)
+    {
+        require(account != buyer, SameAccount(account));
+        require(VAULT.isAuthorised(buyer, msg.sender), NotAuthorised(buyer, msg.sender));
+        require(maxFractionWad != 0, ZeroFraction());
+        Sale memory sale = _sale(account, maxFractionWad);
+        sale.buyer = buyer;
+        if (maxFractionWad < WAD || sale.fractionWad == WAD) {
+            paid = _sell(sale, certificate);
+        } else {
+            try this.sell(sale, certificate) returns (int256 pays) {
+                paid = pays;
+            } catch (bytes memory reason) {
+                _requireHealthFell(reason);
+                sale.fractionWad = WAD;
+                paid = _sell(sale, certificate);
+            }
+        }
+        fractionWad = sale.fractionWad;
+        require(paid <= maxPaid, PaysMoreThan(paid, maxPaid));
+        emit SliceSold(account, buyer, fractionWad, paid, sale.kWad);
+    }
+
+    /// @dev Sells a slice in a call of its own, so that a slice that lowers health can be undone and the whole book be sold instead. This contract only.
+    function sell(Sale memory sale, Certificate calldata certificate) external returns (int256 paid) {
+        require(msg.sender == address(this), NotAuthorised(sale.account, msg.sender));
+        return _sell(sale, certificate);
+    }
+
+    /// @inheritdoc ILiquidator
+    function end(bytes32 account) external nonReentrant {
+        _requireAuction(account);
+        (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current) = VAULT.health(account);
+        if (VAULT.accountWord(account).hasPositions()) {
+            require(current.flags & MARGIN_NONE_PRICED == 0, PriceStale(account));
+            require(!liquidatable, AccountUnhealthy(account, equity, maintenance));
+        }
+        _finish(account, equity, maintenance);
+    }
+
+    /// @inheritdoc ILiquidator
+    function book(bytes32 account) external nonReentrant {
+        _requireAuction(account);
+        (int256 equity,,, Margin memory current) = VAULT.health(account);
+        require(current.flags & MARGIN_NONE_PRICED == 0, PriceStale(account));
+        VAULT.bookLoss(account, _loss(equity));
+    }
+
+    /// @inheritdoc ILiquidator
+    function deleverage(bytes32 account, bytes32 opposite, uint256 page, uint256 slot, uint256 lots) external nonReentrant {
+        uint256 left = Math.saturatingSub(DELEVERAGE_SECONDS, _liveSince(account));
+        require(left == 0, TooEarly(left));
+        (, uint256 maintenance,) = _unhealthy(account);
+        VAULT.deleverage(account, opposite, page, slot, lots);
+        (int256 equity, uint256 maintenanceAfter,,) = VAULT.health(account);
+        require(maintenanceAfter <= maintenance, HealthFell(account, equity, maintenanceAfter));
+        if (equity < 0 && !VAULT.accountWord(account).hasPositions()) {
+            VAULT.coverLoss(account, uint256(-equity));
+            equity = 0;
+        }
+        _settled(account, equity, maintenanceAfter);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc ILiquidator
+    function premiumFactorWad(bytes32 account) public view returns (uint256) {
+        return AuctionMath.premiumFactorWad(_liveSince(account));
+    }
+
+    /// @inheritdoc ILiquidator
+    function quote(bytes32 account, uint256 maxFractionWad)
+        external
+        view
+        returns (uint256 fractionWad, int256 paid, uint256 premium)
+    {
+        Sale memory sale = _sale(account, maxFractionWad);
+        fractionWad = sale.fractionWad;
+        (premium,) = AuctionMath.split(sale.equity, sale.maintenance, sale.kWad, fractionWad, 0, sale.fundPays);
+        paid = VAULT.sliceValue(account, fractionWad) - int256(premium);
+    }
+
+    /// @inheritdoc ILiquidator
+    function auction(bytes32 account) external view returns (uint256 startedAt, uint256 startedLive) {
+        return (auctions[account].startedAt, auctions[account].startedLive);
+    }
+
+    /* INTERNALS */
+
+    /// @dev Moves the slice, measures the maintenance it removed, pays the premium for that.
+    function _sell(Sale memory sale, Certificate calldata certificate) private returns (int256 paid) {
+        int256 value = VAULT.moveSlice(sale.account, sale.buyer, sale.fractionWad);
+        (int256 equity, uint256 maintenance,,) = VAULT.health(sale.account);
+        require(maintenance <= sale.maintenance, HealthFell(sale.account, equity, maintenance));
+        (uint256 premium, int256 fromShare) = AuctionMath.split(
+            sale.equity, sale.maintenance, sale.kWad, sale.fractionWad, maintenance, sale.fundPays
+        );
+        VAULT.settleSlice(sale.account, sale.buyer, premium, fromShare, certificate);
+        _settled(sale.account, equity - fromShare, maintenance);
+        return value - int256(premium);
+    }
+
+    /// @dev Ends the auction if the account is healthy or empty, else books what it has lost by now.
+    function _settled(bytes32 account, int256 equity, uint256 maintenance) private {
+        if (equity >= int256(maintenance) || !VAULT.accountWord(account).hasPositions()) _finish(account, equity, maintenance);
+        else VAULT.bookLoss(account, _loss(equity));
+    }
+
+    function _finish(bytes32 account, int256 equity, uint256 maintenance) private {
+        delete auctions[account];
+        VAULT.endAuction(account);
+        emit AuctionEnded(account, equity, maintenance);
+    }
+
+    /// @dev What a buyer can have of an account now, without a buyer yet.
+    function _sale(bytes32 account, uint256 maxFractionWad) private view returns (Sale memory sale) {
+        sale.account = account;
+        sale.kWad = premiumFactorWad(account);
+        Margin memory current;
+        (sale.equity, sale.maintenance, current) = _unhealthy(account);
+        sale.fundPays = current.flags & (MARGIN_STALE | MARGIN_MISSING) == 0;
+        sale.fractionWad = AuctionMath.largestFractionWad(sale.equity, sale.maintenance, sale.kWad);
+        if (maxFractionWad < sale.fractionWad) sale.fractionWad = maxFractionWad;
+    }
+
+    /// @dev Health of an account that fails it on a price; reverts for any other.
+    function _unhealthy(bytes32 account) private view returns (int256 equity, uint256 maintenance, Margin memory current) {
+        bool liquidatable;
+        (equity, maintenance, liquidatable, current) = VAULT.health(account);
+        require(current.flags & MARGIN_NONE_PRICED == 0, PriceStale(account));
+        require(liquidatable, AccountHealthy(account, equity, maintenance));
+    }
+
+    function _requireAuction(bytes32 account) private view {
+        require(auctions[account].startedAt != 0, NotInAuction(account));
+    }
+
+    /// @dev Live seconds since the auction began.
+    function _liveSince(bytes32 account) private view returns (uint256) {
+        _requireAuction(account);
+        return FEED.liveSeconds() - auctions[account].startedLive;
+    }
+
+    function _loss(int256 equity) private pure returns (uint256) {
+        return equity < 0 ? uint256(-equity) : 0;
+    }
+
+    /// @dev Passes on any revert but HealthFell.
+    function _requireHealthFell(bytes memory reason) private pure {
+        if (bytes4(reason) == HealthFell.selector) return;
+        assembly ("memory-safe") {
+            revert(add(reason, 32), mload(reason))
+        }
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Certificate} from "./IMarginVault.sol";
+
+/// @title Auctions of accounts that fail maintenance
+/// @notice For a fraction f the buyer takes ceil(f |q|) lots of every position that can be valued, and pays their live value less a premium:
+///
+///     R        = min(floor(f M), M - M')                   maintenance that the slice really removes; M' after it
+///     premium  = floor((a + b) R / M)                      a, b: what account and fund bear of the premium k(t) M of the whole book
+///     account  bears floor(a R / M)
+///     fund     pays the rest, and fills ceil(-E R / M) of a negative equity (ceil(-E f) if M = 0)
+///
+/// R telescopes, so that slicing, or rounding lots, never earns more than k times the maintenance removed. A slice must not raise the
+/// maintenance requirement, hence not lower E / M. While some position cannot be valued the fund pays nothing: the account bears all.
+interface ILiquidator {
+    error AlreadyInAuction(bytes32 account);
+    error NotInAuction(bytes32 account);
+    error AccountHealthy(bytes32 account, int256 equity, uint256 maintenance);
+    error AccountUnhealthy(bytes32 account, int256 equity, uint256 maintenance);
+    error PriceGapTooRecent(bytes32 account, uint256 freshSince);
+    error PriceStale(bytes32 account);
+    error NotAuthorised(bytes32 account, address caller);
+    error SameAccount(bytes32 account);
+    error ZeroFraction();
+    error PaysMoreThan(int256 pays, int256 limit);
+    error HealthFell(bytes32 account, int256 equity, uint256 maintenance);
+    error TooEarly(uint256 liveSecondsLeft);
+
+    event AuctionStarted(bytes32 indexed account, int256 equity, uint256 maintenance, uint256 liveSeconds);
+    event SliceSold(bytes32 indexed account, bytes32 indexed buyer, uint256 fractionWad, int256 paid, uint256 premiumFactorWad);
+    event AuctionEnded(bytes32 indexed account, int256 equity, uint256 maintenance);
+
+    /// @notice Starts an auction. Anyone.
+    function start(bytes32 account) external;
+
+    /// @notice Buys a slice; takes less than asked when less brings the account back to health, and the whole book if the caller allows it
+    /// and that smaller slice would leave the account in worse health.
+    /// @param buyer Account that receives the slice; the caller must be authorised for it.
+    /// @param maxFractionWad Largest fraction, 1e18 = all.
+    /// @param maxPaid Most the buyer pays, settlement token units; negative: the least it receives.
+    /// @param certificate The buyer's.
+    function buy(bytes32 account, bytes32 buyer, uint256 maxFractionWad, int256 maxPaid, Certificate calldata certificate)
+        external
+        returns (uint256 fractionWad, int256 paid);
+
+    /// @notice Ends the auction of an account that is healthy again. Anyone.
+    function end(bytes32 account) external;
+
+    /// @notice Books what an account in auction has lost by now, so that exits bear their share. Anyone.
+    function book(bytes32 account) external;
+
+    /// @notice Closes lots at the live mark against an account with the opposite position, after an hour at the largest premium. Anyone.
+    function deleverage(bytes32 account, bytes32 opposite, uint256 page, uint256 slot, uint256 lots) external;
+
+    /// @notice k now, 1e18 = 1; reverts unless the account is in auction.
+    function premiumFactorWad(bytes32 account) external view returns (uint256);
+
+    /// @notice What `buy` would do now if maintenance fell by the same fraction as the book; it falls by a little more or less, as lots are whole.
+    function quote(bytes32 account, uint256 maxFractionWad) external view returns (uint256 fractionWad, int256 paid, uint256 premium);
+
+    /// @return startedAt Timestamp of the start, zero if not in auction.
+    /// @return startedLive Live seconds at the start.
+    function auction(bytes32 account) external view returns (uint256 startedAt, uint256 startedLive);
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @dev Positions that trading may open in one account, over all its pages.
+uint256 constant MAX_TRADED_POSITIONS = 64;
+/// @dev Positions that purchases from auctions may reach in one account, over all its pages.
+uint256 constant MAX_POSITIONS = 128;
+/// @dev Pages an account may hold positions on.
+uint256 constant MAX_PAGES = 6;
+/// @dev Flag of an account that is being auctioned.
+uint256 constant FLAG_AUCTION = 1;
+
+/// @title The word of an account
+/// @notice `cash int104 (152) | block of the last health check 40 (112) | flags 16 (96) | 6 x (count 8, page 8)`
+/// The page list is dense from the lowest bits up: entry i is bits 16 i .. 16 i + 15, page id in its low byte, number of positions in its
+/// high byte; an entry of zero ends the list. An account is `owner << 96 | index`, so its owner needs no storage.
+library AccountWord {
+    /// @dev Cash does not fit 104 signed bits.
+    error CashOutOfRange(int256 cash);
+
+    function owner(bytes32 account) internal pure returns (address) {
+        return address(bytes20(account));
+    }
+
+    /// @dev Cash in settlement token units; negative for, say, a long position that was paid for with it.
+    function cash(uint256 word) internal pure returns (int256) {
+        return int256(word) >> 152;
+    }
+
+    function withCash(uint256 word, int256 newCash) internal pure returns (uint256) {
+        require(newCash == int256(int104(newCash)), CashOutOfRange(newCash));
+        return (word & ((1 << 152) - 1)) | (uint256(newCash) << 152);
+    }
+
+    function lastCheckBlock(uint256 word) internal pure returns (uint256) {
+        return (word >> 112) & type(uint40).max;
+    }
+
+    function withLastCheckBlock(uint256 word, uint256 blockNumber) internal pure returns (uint256) {
+        return (word & ~(uint256(type(uint40).max) << 112)) | ((blockNumber & type(uint40).max) << 112);
+    }
+
+    function inAuction(uint256 word) internal pure returns (bool) {
+        return (word >> 96) & FLAG_AUCTION != 0;
+    }
+
+    function withAuction(uint256 word, bool on) internal pure returns (uint256) {
+        return on ? word | (FLAG_AUCTION << 96) : word & ~(FLAG_AUCTION << 96);
+    }
+
+    /// @dev The page list, at most six entries of `count 8 | page 8`.
+    function pages(uint256 word) internal pure returns (uint256) {
+        return uint256(uint96(word));
+    }
+
+    function hasPositions(uint256 word) internal pure returns (bool) {
+        return uint96(word) != 0;
+    }
+
+    /// @dev Positions over all pages.
+    function positions(uint256 word) internal pure returns (uint256 count) {
+        for (uint256 list = uint96(word); list != 0; list >>= 16) count += (list >> 8) & 0xff;
+    }
+}

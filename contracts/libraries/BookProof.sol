@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Certificates} from "./Certificates.sol";
+import {IMarginOracle} from "../interfaces/IMarginOracle.sol";
+import {Certificate} from "../interfaces/IMarginVault.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
+/// @dev A basket's tail risk at or above this cannot be shown, settlement token units.
+uint256 constant MAX_BOOK_SHORTFALL = 1 << 200;
+
+/// @title Proofs of baskets that keepers certified
+library BookProof {
+    /// @dev Reverts unless keccak256(keccak256(bookShortfall, book)) is a leaf under the current manifest's book root.
+    /// @return bookShortfall Tail risk of the basket, settlement token units.
+    function check(Certificate memory certificate, IMarginOracle oracle) internal view returns (uint256 bookShortfall) {
+        bookShortfall = certificate.bookShortfall;
+        (,,, bytes32 root) = oracle.currentManifest();
+        require(root != 0 && bookShortfall < MAX_BOOK_SHORTFALL, Certificates.BadCertificate());
+        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encodePacked(bookShortfall, certificate.book))));
+        require(MerkleProof.verify(certificate.proof, root, leaf), Certificates.BadCertificate());
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {LANE_BIAS} from "./PageLayout.sol";
+
+/// @dev Every fourth 16-bit field of a word, so that each stands alone in 64 bits.
+uint256 constant LANE_MASK = 0x000000000000ffff000000000000ffff000000000000ffff000000000000ffff;
+/// @dev 2^62 in each 64-bit field: larger than any sum of lanes, so adding it clears all borrows.
+uint256 constant SUM_BIAS = 0x4000000000000000400000000000000040000000000000004000000000000000;
+/// @dev The highest bit of each 64-bit field.
+uint256 constant SUM_TOP = 0x8000000000000000800000000000000080000000000000008000000000000000;
+
+/// @title Sums of lanes, sixteen to a word
+/// @notice A lane word holds sixteen biased 16-bit fields. Masking every fourth one spreads it into four words of four 64-bit fields, and one
+/// multiplication by a signed quantity in two's complement scales four lanes: `sums += lots * (word & LANE_MASK)`. A negative sum borrows from its
+/// neighbour; SUM_BIAS, added once at the end, gives every borrow back. Exact while every |sum| < 2^62, which holds for 128 positions of
+/// |lots << shift| < 2^39; beyond it the result is some number, never a revert.
+/// @dev `LanesInPlainWords` in tests/harness is the same without assembly.
+library LaneMath {
+    /// @dev Allocates sums for lanes of so many words: four words of four sums for each, all zero.
+    function newSums(uint256 laneWords) internal pure returns (uint256[] memory) {
+        return new uint256[](4 * laneWords);
+    }
+
+    /// @dev Room for so many pairs and the empty one that completes the last turn.
+    function newPairs(uint256 count) internal pure returns (uint256[] memory) {
+        return new uint256[](2 * count + 2);
+    }
+
+    /// @dev Writes pair i, which must be below the count given to `newPairs`: no bounds are checked.
+    function setPair(uint256[] memory pairs, uint256 i, int256 scaledLots, uint256 slot) internal pure {
+        assembly ("memory-safe") {
+            let x := add(add(pairs, 0x20), shl(6, i))
+            mstore(x, scaledLots)
+            mstore(add(x, 0x20), slot)
+        }
+    }
+
+    /// @dev Adds `sum of scaledLots * lane word` of one page to the sums.
+    /// @param sums Made by `newSums`.
+    /// @param pairs Made by `newPairs` for at least `count`: `scaledLots, slot` alternating; the slots are overwritten.
+    /// @param code Page.
+    function accumulate(uint256[] memory sums, uint256[] memory pairs, uint256 count, address code, uint256 rows, uint256 laneWords)
+        internal
+        view
+    {
+        uint256 lanes = _fetch(pairs, count, code, rows, laneWords);
+        assembly ("memory-safe") {
+            // four sums for word `o / 32` of the lanes; s0 holds whole words until the three others are taken from it
+            function four(x, end, o) -> s0, s1, s2, s3 {
+                for {} lt(x, end) { x := add(x, 0x80) } {
+                    let q := mload(x)
+                    let w := mload(add(mload(add(x, 0x20)), o))
+                    let r := mload(add(x, 0x40))
+                    let v := mload(add(mload(add(x, 0x60)), o))
+                    s0 := add(s0, add(mul(q, w), mul(r, v)))
+                    s1 := add(s1, add(mul(q, and(shr(16, w), LANE_MASK)), mul(r, and(shr(16, v), LANE_MASK))))
+                    s2 := add(s2, add(mul(q, and(shr(32, w), LANE_MASK)), mul(r, and(shr(32, v), LANE_MASK))))
+                    s3 := add(s3, add(mul(q, and(shr(48, w), LANE_MASK)), mul(r, and(shr(48, v), LANE_MASK))))
+                }
+                s0 := sub(s0, add(shl(16, s1), add(shl(32, s2), shl(48, s3))))
+            }
+            let first := add(pairs, 0x20)
+            let end := add(first, shl(6, count))
+            let into := add(sums, 0x20)
+            for { let o := 0 } lt(o, shl(5, laneWords)) { o := add(o, 0x20) } {
+                let s0, s1, s2, s3 := four(first, end, o)
+                mstore(into, add(mload(into), s0))
+                mstore(add(into, 0x20), add(mload(add(into, 0x20)), s1))
+                mstore(add(into, 0x40), add(mload(add(into, 0x40)), s2))
+                mstore(add(into, 0x60), add(mload(add(into, 0x60)), s3))
+                into := add(into, 0x80)
+            }
+            // the copies are not needed again
+            mstore(0x40, lanes)
+        }
+    }
+
+    /// @dev Returns `min over lanes of sum of scaledLots * (lane - LANE_BIAS)`; zero without lanes.
+    /// @param scaledLots Sum of all scaled lots that were accumulated.
+    function least(uint256[] memory sums, int256 scaledLots) internal pure returns (int256 worst) {
+        unchecked {
+            if (sums.length == 0) return 0;
+            uint256 four;
+            assembly ("memory-safe") {
+                let x := add(sums, 0x20)
+                let end := add(x, shl(5, mload(sums)))
+                four := add(mload(x), SUM_BIAS)
+                for { x := add(x, 0x20) } lt(x, end) { x := add(x, 0x20) } {
+                    let other := add(mload(x), SUM_BIAS)
+                    // top bit of each field: four >= other
+                    let larger := and(sub(or(four, SUM_TOP), other), SUM_TOP)
+                    let take := or(sub(larger, shr(63, larger)), larger)
+                    four := xor(four, and(xor(four, other), take))
+                }
+            }
+            uint256 best = four & type(uint64).max;
+            for (uint256 i = 64; i < 256; i += 64) {
+                uint256 field = (four >> i) & type(uint64).max;
+                if (field < best) best = field;
+            }
+            return int256(best) - (1 << 62) - scaledLots * int256(LANE_BIAS);
+        }
+    }
+
+    /// @dev Copies the pairs' lanes to new memory, which begins at `lanes`, and turns slots into addresses in it: one by one while that is less
+    /// than the whole block. A copy costs about 112 gas, and six a word.
+    function _fetch(uint256[] memory pairs, uint256 count, address code, uint256 rows, uint256 laneWords) private view returns (uint256 lanes) {
+        assembly ("memory-safe") {
+            lanes := mload(0x40)
+            let at := lanes
+            let x := add(pairs, 0x40)
+            let end := add(x, shl(6, count))
+            let stride := shl(5, laneWords)
+            let from := add(129, shl(5, rows))
+            switch lt(mul(count, 112), mul(6, mul(rows, laneWords)))
+            case 1 {
+                for {} lt(x, end) { x := add(x, 0x40) } {
+                    extcodecopy(code, at, add(from, mul(mload(x), stride)), stride)
+                    mstore(x, at)
+                    at := add(at, stride)
+                }
+            }
+            default {
+                extcodecopy(code, at, from, mul(rows, stride))
+                for {} lt(x, end) { x := add(x, 0x40) } { mstore(x, add(lanes, mul(mload(x), stride))) }
+                at := add(at, mul(rows, stride))
+            }
+            mstore(0x40, at)
+            // an empty pair
+            calldatacopy(sub(end, 0x20), calldatasize(), 0x40)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {PAGE_HEAD_BYTES, PAGE_HEAD_WORDS, PAGE_PREFIX_BYTES, PageLayout} from "./PageLayout.sol";
+
+/// @dev Most words a page can have: 24,575 bytes of payload.
+uint256 constant MAX_PAGE_WORDS = 767;
+
+/// @notice A page of which head and records stand in memory.
+/// @param id Page id.
+/// @param count Positions the account holds on it.
+/// @param code Where its bytes stand.
+/// @param rows Records.
+/// @param head Memory address of the head words, records behind them; zero if the manifest lacks the page.
+/// @param group Index of its underlying's sums.
+/// @param table Memory address of one signed word a record, the lots still charged by legs; zero without a certificate.
+struct PageCopy {
+    uint256 id;
+    uint256 count;
+    address code;
+    uint256 rows;
+    uint256 head;
+    uint256 group;
+    uint256 table;
+}
+
+/// @title Pages in memory
+/// @dev Nothing here reverts: a page whose head contradicts its size counts as missing.
+library PageCopies {
+    /// @dev Copies head and records of a page. `word` is what the oracle says of it: `address 160 | underlying 8 | rows 8`.
+    function open(uint256 id, uint256 count, uint256 word, bool withTable) internal view returns (PageCopy memory page) {
+        page.id = id;
+        page.count = count;
+        if (word == 0) return page;
+        page.code = address(uint160(word));
+        page.rows = (word >> 168) & 0xff;
+        page.head = _copy(page.code, PAGE_HEAD_WORDS + page.rows);
+        uint256 head0 = load(page.head);
+        uint256 words = PAGE_HEAD_WORDS + page.rows * (1 + PageLayout.laneWords(head0));
+        if (PageLayout.rows(head0) != page.rows || words > MAX_PAGE_WORDS) page.head = 0;
+        else if (withTable) page.table = _zeroWords(page.rows);
+    }
+
+    /// @dev Word at a memory address.
+    function load(uint256 at_) internal pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := mload(at_)
+        }
+    }
+
+    /// @dev Writes a word to a memory address that `open` allocated.
+    function store(uint256 at_, uint256 word) internal pure {
+        assembly ("memory-safe") {
+            mstore(at_, word)
+        }
+    }
+
+    /// @dev Adds to a signed word at a memory address that `open` allocated.
+    function increase(uint256 at_, int256 by) internal pure {
+        unchecked {
+            store(at_, uint256(int256(load(at_)) + by));
+        }
+    }
+
+    /// @dev Head word i of a page.
+    function headWord(PageCopy memory page, uint256 i) internal pure returns (uint256) {
+        unchecked {
+            return load(page.head + 32 * i);
+        }
+    }
+
+    /// @dev Record of a position `lots 42 | generation 14 | slot 8` at the top of a word; zero if the page has none of that generation.
+    function recordOf(PageCopy memory page, uint256 position) internal pure returns (uint256 record) {
+        unchecked {
+            uint256 slot = (position >> 192) & 0xff;
+            if (slot >= page.rows) return 0;
+            record = load(page.head + PAGE_HEAD_BYTES + 32 * slot);
+            if (PageLayout.kind(record) == 0 || ((record >> 8) ^ (position >> 200)) & 0x3fff != 0) return 0;
+        }
+    }
+
+    /// @dev Expected shortfall of so many lots held alone, ticks: |lots| leg(sign lots).
+    function charge(uint256 record, int256 lots) internal pure returns (uint256) {
+        unchecked {
+            return lots < 0 ? uint256(-lots) * PageLayout.legShort(record) : uint256(lots) * PageLayout.legLong(record);
+        }
+    }
+
+    function _copy(address code, uint256 words) private view returns (uint256 at_) {
+        assembly ("memory-safe") {
+            at_ := mload(0x40)
+            mstore(0x40, add(at_, shl(5, words)))
+            extcodecopy(code, at_, PAGE_PREFIX_BYTES, shl(5, words))
+        }
+    }
+
+    function _zeroWords(uint256 words) private pure returns (uint256 at_) {
+        assembly ("memory-safe") {
+            at_ := mload(0x40)
+            mstore(0x40, add(at_, shl(5, words)))
+            calldatacopy(at_, calldatasize(), shl(5, words))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Instrument, MarginEngine} from "../MarginEngine.sol";
+import {
+    Certificate,
+    IMarginVault,
+    MARGIN_MISSING,
+    MARGIN_NO_MANIFEST,
+    MARGIN_STALE,
+    Margin
+} from "../interfaces/IMarginVault.sol";
+import {AccountWord} from "../libraries/AccountWord.sol";
+import {Book} from "../libraries/Book.sol";
+import {BookTransfer} from "../libraries/BookTransfer.sol";
+import {PageLayout} from "../libraries/PageLayout.sol";
+import {VaultStorage} from "./VaultStorage.sol";
+
+/// @title The vault's part in liquidations
+/// @notice Marks accounts, moves positions, books and covers losses. Which account, how much of it and at what premium is for the liquidator to say.
+abstract contract VaultLiquidation is VaultStorage {
+    using AccountWord for uint256;
+
+    /* LIQUIDATION: liquidator only */
+
+    /// @inheritdoc IMarginVault
+    function beginAuction(bytes32 account, uint256 loss) external onlyLiquidator notWoundDown nonReentrant {
+        uint256 word = ledger.accounts[account];
+        require(!word.inAuction(), InAuction(account));
+        require(word.lastCheckBlock() != block.number, CheckedThisBlock(account));
+        ledger.accounts[account] = word.withAuction(true);
+        _bookLoss(account, loss);
+    }
+
+    /// @inheritdoc IMarginVault
+    function endAuction(bytes32 account) external onlyLiquidator nonReentrant {
+        ledger.accounts[account] = ledger.accounts[account].withAuction(false);
+        _bookLoss(account, 0);
+    }
+
+    /// @inheritdoc IMarginVault
+    function bookLoss(bytes32 account, uint256 loss) external onlyLiquidator notWoundDown nonReentrant {
+        _bookLoss(account, loss);
+    }
+
+    /// @inheritdoc IMarginVault
+    function moveSlice(bytes32 from, bytes32 to, uint256 fractionWad)
+        external
+        onlyLiquidator
+        notWoundDown
+        nonReentrant
+        returns (int256 value)
+    {
+        uint256 oldFrom = ledger.accounts[from];
+        uint256 oldTo = ledger.accounts[to];
+        require(from != to, SameAccount(from));
+        require(!oldTo.inAuction(), InAuction(to));
+        uint256 newFrom;
+        uint256 newTo;
+        (newFrom, newTo, value) = BookTransfer.move(ledger, from, to, fractionWad, ORACLE, FEED);
+        _store(from, oldFrom, newFrom);
+        _store(to, oldTo, newTo);
+        emit SliceMoved(from, to, fractionWad, value);
+    }
+
+    /// @inheritdoc IMarginVault
+    function settleSlice(bytes32 from, bytes32 to, uint256 premium, int256 fromShare, Certificate calldata certificate)
+        external
+        onlyLiquidator
+        notWoundDown
+        nonReentrant
+    {
+        uint256 fromWord = ledger.accounts[from];
+        uint256 toWord = ledger.accounts[to].withLastCheckBlock(block.number);
+        ledger.accounts[from] = fromWord.withCash(fromWord.cash() - fromShare);
+        ledger.accounts[to] = toWord = toWord.withCash(toWord.cash() + int256(premium));
+        Margin memory margin = _assess(to, toWord, certificate, false);
+        require(margin.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, PriceNotFresh(to));
+        require(margin.equity >= int256(margin.initial), InitialMargin(to, margin.equity, margin.initial));
+        (uint256 fundPaid, uint256 deficitAdded) = _cover(from, uint256(int256(premium) - fromShare));
+        emit SliceSettled(from, to, premium, fromShare, fundPaid, deficitAdded);
+    }
+
+    /// @inheritdoc IMarginVault
+    function coverLoss(bytes32 account, uint256 loss) external onlyLiquidator notWoundDown nonReentrant {
+        uint256 word = ledger.accounts[account];
+        ledger.accounts[account] = word.withCash(word.cash() + int256(loss));
+        _cover(account, loss);
+    }
+
+    /// @inheritdoc IMarginVault
+    function deleverage(bytes32 account, bytes32 opposite, uint256 page, uint256 slot, uint256 lots)
+        external
+        onlyLiquidator
+        notWoundDown
+        nonReentrant
+    {
+        require(account != opposite, SameAccount(account));
+        require(lots != 0, ZeroLots());
+        require(!ledger.accounts[opposite].inAuction(), InAuction(opposite));
+        uint256 key = Book.keyOf(slot, PageLayout.generation(REGISTRY.terms(page, slot)));
+        Instrument memory found = MarginEngine.instrument(ORACLE, FEED, page, slot, Book.generationOf(key));
+        require(found.flags & (MARGIN_STALE | MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, PriceStale(found.underlying));
+        int256 priceTicks = found.mark - found.funding;
+        int256 closed = int256(lots);
+        if (Book.lotsIn(ledger, account, page, key) < 0) closed = -closed;
+        _close(account, page, key, closed, priceTicks, found);
+        _close(opposite, page, key, -closed, priceTicks, found);
+        (int256 equity, uint256 maintenance,,) =
+            MarginEngine.health(ledger, opposite, ledger.accounts[opposite], ORACLE, FEED);
+        require(equity >= int256(maintenance), ReduceRaisesRisk(opposite, equity, maintenance));
+        emit Deleveraged(account, opposite, (page << 22) | key, closed, priceTicks);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc IMarginVault
+    function sliceValue(bytes32 account, uint256 fractionWad) external view returns (int256 value) {
+        return BookTransfer.worth(ledger, account, fractionWad, ORACLE, FEED);
+    }
+
+    /* INTERNALS */
+
+    /// @dev Turns `closed` lots of a position, which holds at least as many of that sign, into cash at the live value.
+    function _close(bytes32 account, uint256 page, uint256 key, int256 closed, int256 priceTicks, Instrument memory found) private {
+        uint256 oldWord = ledger.accounts[account];
+        (uint256 newWord, int256 oldLots, int256 newLots) = Book.addLots(ledger, account, oldWord, page, key, -closed);
+        bool reduces = closed > 0 ? newLots >= 0 : newLots <= 0;
+        require(reduces && oldLots != 0, LotsOutOfRange(closed, 0));
+        Book.tally(ledger, found.underlying, oldLots, newLots);
+        _store(account, oldWord, newWord.withCash(newWord.cash() + closed * priceTicks * int256(found.tick)));
+    }
+
+    /// @dev Sets the booked loss of an account.
+    function _bookLoss(bytes32 account, uint256 loss) private {
+        uint256 booked = lossOf[account];
+        if (booked == loss) return;
+        lossOf[account] = loss;
+        bookedLosses = bookedLosses - booked + loss;
+        emit LossBooked(account, loss);
+    }
+
+    /// @dev Asks the fund for what was credited without tokens; what does not arrive is deficit.
+    function _cover(bytes32 account, uint256 wanted) private returns (uint256 fundPaid, uint256 deficitAdded) {
+        if (wanted == 0) return (0, 0);
+        if (address(insuranceFund) != address(0)) {
+            uint256 held = TOKEN.balanceOf(address(this));
+            insuranceFund.cover(wanted);
+            fundPaid = TOKEN.balanceOf(address(this)) - held;
+            if (fundPaid > wanted) fundPaid = wanted;
+        }
+        deficitAdded = wanted - fundPaid;
+        if (deficitAdded == 0) return (fundPaid, 0);
+        deficit += deficitAdded;
+        emit DeficitRecorded(account, deficitAdded, deficit);
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {AccountWord} from "../libraries/AccountWord.sol";
+import {IMarginVault, Certificate, Fill} from "../interfaces/IMarginVault.sol";
+import {IOrderVenue, Order} from "../interfaces/IOrderVenue.sol";
+import {IInstrumentRegistry} from "../interfaces/IInstrumentRegistry.sol";
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+
+/// @dev Type of an order, EIP-712.
+bytes32 constant ORDER_TYPEHASH = keccak256(
+    "Order(bytes32 account,uint8 page,uint8 slot,uint16 generation,int64 lots,uint64 priceTicks,uint128 maxFee,uint40 expiry,uint64 nonce,bool reduceOnly)"
+);
+/// @dev Largest fee the governor may set, of the notional traded.
+uint256 constant MAX_FEE_BPS = 100;
+
+/// @title Settles two signed orders
+/// @dev Assumptions about the vault, which audits can cite:
+/// 1. `settle` reverts as a whole or applies both legs as given.
+/// 2. `isAuthorised` is true only for the owner of an account and whom the owner named.
+/// 3. `settle` calls nothing that can call back here with effect: neither token nor venue code runs in it.
+contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
+    using AccountWord for bytes32;
+
+    /* IMMUTABLES */
+
+    IMarginVault internal immutable VAULT;
+    uint256 internal immutable TICK;
+
+    /* STORAGE */
+
+    /// @inheritdoc IOrderVenue
+    mapping(bytes32 => uint256) public filledLots;
+    /// @inheritdoc IOrderVenue
+    mapping(bytes32 => mapping(uint256 => bool)) public cancelled;
+    /// @inheritdoc IOrderVenue
+    mapping(bytes32 => uint256) public leastNonce;
+    /// @inheritdoc IOrderVenue
+    uint256 public takerFeeBps;
+    /// @inheritdoc IOrderVenue
+    uint256 public makerFeeBps;
+
+    constructor(IMarginVault vault, IInstrumentRegistry registry, address accessManager)
+        AccessManaged(accessManager)
+        EIP712("Seawall Order Venue", "1")
+    {
+        VAULT = vault;
+        TICK = registry.tick();
+    }
+
+    /* MODIFIERS */
+
+    modifier onlyAuthorised(bytes32 account) {
+        require(VAULT.isAuthorised(account, msg.sender), NotAuthorised(account, msg.sender));
+        _;
+    }
+
+    /* GOVERNANCE */
+
+    /// @inheritdoc IOrderVenue
+    function setFees(uint256 newTakerFeeBps, uint256 newMakerFeeBps) external restricted {
+        require(newTakerFeeBps <= MAX_FEE_BPS, FeeTooLarge(newTakerFeeBps));
+        require(newMakerFeeBps <= MAX_FEE_BPS, FeeTooLarge(newMakerFeeBps));
+        (takerFeeBps, makerFeeBps) = (newTakerFeeBps, newMakerFeeBps);
+        emit FeesSet(newTakerFeeBps, newMakerFeeBps);
+    }
+
+    /* USERS */
+
+    /// @inheritdoc IOrderVenue
+    function fill(
+        Order calldata taker,
+        bytes calldata takerSignature,
+        Order calldata maker,
+        bytes calldata makerSignature,
+        uint256 lots,
+        Certificate calldata takerCertificate,
+        Certificate calldata makerCertificate
+    ) external {
+        _match(taker, maker);
+        Fill memory settled;
+        settled.priceTicks = maker.priceTicks;
+        settled.takerFee = _take(taker, takerSignature, lots, maker.priceTicks, takerFeeBps);
+        settled.makerFee = _take(maker, makerSignature, lots, maker.priceTicks, makerFeeBps);
+        settled.taker = taker.account;
+        settled.maker = maker.account;
+        settled.page = taker.page;
+        settled.slot = taker.slot;
+        settled.generation = taker.generation;
+        settled.lots = int64(taker.lots > 0 ? int256(lots) : -int256(lots));
+        VAULT.settle(settled, takerCertificate, makerCertificate);
+    }
+
+    /// @inheritdoc IOrderVenue
+    function cancel(bytes32 account, uint256 nonce) external onlyAuthorised(account) {
+        cancelled[account][nonce] = true;
+        emit NonceCancelled(account, nonce);
+    }
+
+    /// @inheritdoc IOrderVenue
+    function cancelBelow(bytes32 account, uint256 nonce) external onlyAuthorised(account) {
+        require(nonce > leastNonce[account], NonceNotRaised(nonce, leastNonce[account]));
+        leastNonce[account] = nonce;
+        emit LeastNonceRaised(account, nonce);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc IOrderVenue
+    function orderDigest(Order calldata order) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(ORDER_TYPEHASH, order)));
+    }
+
+    /* INTERNALS */
+
+    /// @dev One instrument, opposite sides, and the buyer's price at least the seller's.
+    function _match(Order calldata taker, Order calldata maker) private pure {
+        require(
+            taker.page == maker.page && taker.slot == maker.slot && taker.generation == maker.generation, InstrumentsDiffer()
+        );
+        require(taker.lots != 0 && maker.lots != 0, OrderZero());
+        require((taker.lots > 0) != (maker.lots > 0), SidesEqual());
+        (uint256 buy, uint256 sell) =
+            taker.lots > 0 ? (taker.priceTicks, maker.priceTicks) : (maker.priceTicks, taker.priceTicks);
+        require(buy >= sell, PricesDoNotCross(buy, sell));
+    }
+
+    /// @dev Checks one order, counts the fill, and returns `min(feeBps of the notional, maxFee lots / size)`, rounded down.
+    function _take(Order calldata order, bytes calldata signature, uint256 lots, uint256 priceTicks, uint256 feeBps)
+        private
+        returns (uint128 fee)
+    {
+        require(lots != 0, OrderZero());
+        require(block.timestamp <= order.expiry, OrderExpired(order.expiry));
+        bytes32 account = order.account;
+        require(order.nonce >= leastNonce[account] && !cancelled[account][order.nonce], OrderCancelled(account, order.nonce));
+        bytes32 digest = orderDigest(order);
+        uint256 size = _magnitude(order.lots);
+        uint256 filled = filledLots[digest];
+        require(lots <= size - filled, OrderOverfilled(digest, filled, size));
+        require(_signed(account, digest, signature), BadSignature(account));
+        int256 signedLots = order.lots > 0 ? int256(lots) : -int256(lots);
+        if (order.reduceOnly) _requireReducing(order, signedLots);
+        filledLots[digest] = filled + lots;
+
+        uint256 charged = (lots * priceTicks * TICK * feeBps) / 10_000;
+        uint256 allowed = (uint256(order.maxFee) * lots) / size;
+        fee = uint128(charged < allowed ? charged : allowed);
+        emit OrderFilled(digest, account, signedLots, priceTicks, fee);
+    }
+
+    function _requireReducing(Order calldata order, int256 signedLots) private view {
+        int256 held = VAULT.positionLots(order.account, order.page, order.slot, order.generation);
+        bool opposite = (held > 0) != (signedLots > 0);
+        require(opposite && _magnitude(signedLots) <= _magnitude(held), NotReducing(order.account));
+    }
+
+    /// @dev The owner or an operator signed, or the owner is a contract that accepts the signature (ERC-1271).
+    function _signed(bytes32 account, bytes32 digest, bytes calldata signature) private view returns (bool) {
+        (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
+        if (failure == ECDSA.RecoverError.NoError && VAULT.isAuthorised(account, signer)) return true;
+        address owner = account.owner();
+        return owner.code.length != 0 && SignatureChecker.isValidERC1271SignatureNow(owner, digest, signature);
+    }
+
+    function _magnitude(int256 lots) private pure returns (uint256) {
+        return lots < 0 ? uint256(-lots) : uint256(lots);
+    }
+}

@@ -1,0 +1,1 @@
+"""Bindings to the contracts, transaction sender, development chains, deployment."""

@@ -1,0 +1,123 @@
+"""Connects to a node, and says in one line what is wrong when that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import requests
+from eth_utils.exceptions import ValidationError
+from web3 import Web3
+from web3.exceptions import (
+    BlockNotFound,
+    ContractLogicError,
+    RequestTimedOut,
+    TransactionNotFound,
+    Web3Exception,
+)
+from web3.middleware import AttributeDictMiddleware
+from web3.providers.base import BaseProvider
+from web3.providers.rpc import HTTPProvider
+
+from seawall.chain.reverts import decode_revert, revert_data
+from seawall.errors import ConfigError, RpcError, SeawallError
+
+__all__ = ["calling", "connect", "connect_any", "plain_web3", "redact_url"]
+
+
+def plain_web3(provider: BaseProvider) -> Web3:
+    """Return a Web3 that adds no requests of its own: no name service, fee strategy or chain-id check at each call."""
+    return Web3(provider, middleware=[AttributeDictMiddleware])
+
+
+def redact_url(url: str) -> str:
+    """Return scheme, host and port of a URL; what follows often holds an access key."""
+    parts = urlsplit(url)
+    host = parts.hostname or "?"
+    port = f":{parts.port}" if parts.port else ""
+    hidden = "/***" if parts.path.strip("/") or parts.query or parts.username else ""
+    return f"{parts.scheme}://{host}{port}{hidden}"
+
+
+def connect(url: str, *, chain_id: int | None = None, timeout_s: float = 10.0) -> Web3:
+    """Return a connection to a node that answered and serves the expected chain.
+
+    Raises
+    ------
+    ConfigError
+        When the URL is malformed or the node serves another chain.
+    RpcError
+        When nothing answers.
+    """
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise ConfigError(f"not an RPC URL: {redact_url(url)}. Fix: give http://host:port or https://...")
+    provider = HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None)
+    w3 = plain_web3(provider)
+    with calling("eth_chainId", where=redact_url(url)):
+        found = w3.eth.chain_id
+    if chain_id is not None and found != chain_id:
+        raise ConfigError(
+            f"{redact_url(url)} serves chain {found}, not {chain_id}. "
+            f"Fix: correct chain.rpc_urls or set chain.chain_id to {found}"
+        )
+    return w3
+
+
+def connect_any(urls: Sequence[str], *, chain_id: int | None = None, timeout_s: float = 10.0) -> list[Web3]:
+    """Return connections to all endpoints that answer, in order; one that serves another chain is an error.
+
+    Raises
+    ------
+    RpcError
+        When none answers.
+    """
+    if not urls:
+        raise ConfigError(
+            "no RPC endpoint is set. Fix: set chain.rpc_urls in the configuration or pass --rpc URL"
+        )
+    found: list[Web3] = []
+    last: RpcError | None = None
+    for url in urls:
+        try:
+            found.append(connect(url, chain_id=chain_id, timeout_s=timeout_s))
+        except RpcError as error:
+            last = error
+    if not found and last is not None:
+        raise last
+    return found
+
+
+@contextmanager
+def calling(what: str, *, where: str = "the node") -> Iterator[None]:
+    """Turn whatever a call to a node raises into `Reverted` or `RpcError`."""
+    try:
+        yield
+    except (SeawallError, TransactionNotFound, BlockNotFound):
+        raise
+    except (requests.RequestException, ConnectionError, TimeoutError, RequestTimedOut) as error:
+        raise RpcError(
+            f"{where} did not answer {what} ({_reason(error)}). Fix: start the node or correct the RPC URL"
+        ) from error
+    except Exception as error:
+        data = revert_data(error)
+        if data is not None:
+            raise decode_revert(data, what=what) from error
+        if isinstance(error, ContractLogicError):
+            raise decode_revert(b"", what=what) from error
+        if isinstance(error, Web3Exception | ValidationError | ValueError):
+            raise RpcError(f"{where} refused {what}: {_reason(error)}") from error
+        raise
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    for sign, reason in (
+        ("Connection refused", "connection refused"),
+        ("Name or service not known", "unknown host"),
+        ("Temporary failure in name resolution", "unknown host"),
+        ("timed out", "timed out"),
+    ):
+        if sign in text:
+            return reason
+    return text.splitlines()[0][:200]

@@ -1,0 +1,242 @@
+"""Signs transactions with a key of ours, broadcasts them, replaces the stuck ones and waits, one at a time a key."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.exceptions import TransactionNotFound
+from web3.types import TxParams, TxReceipt
+
+from seawall.chain.reverts import Reverted
+from seawall.chain.rpc import calling
+from seawall.errors import ConfigError, RetryLater, RpcError
+
+__all__ = ["MAX_TRANSACTION_GAS", "FeePolicy", "Sender", "bumped"]
+
+MAX_TRANSACTION_GAS = 2**24  # EIP-7825
+MIN_BUMP_PERMILLE = 125  # what nodes ask of a replacement
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeePolicy:
+    """How much a transaction may cost and how long it may take."""
+
+    max_fee_wei: int = 100_000_000_000
+    priority_fee_wei: int = 1_000_000_000
+    bump_permille: int = MIN_BUMP_PERMILLE
+    replace_after_s: float = 30.0
+    timeout_s: float = 180.0
+    poll_s: float = 1.0
+    gas_limit: int | None = None  # None: estimate
+    gas_margin_permille: int = 200
+    ask_base_fee: bool = True  # False: offer the largest fee at once, as a development chain allows
+
+    def __post_init__(self) -> None:
+        if self.bump_permille < MIN_BUMP_PERMILLE:
+            raise ConfigError(f"fee bump of {self.bump_permille} permille is below {MIN_BUMP_PERMILLE}")
+        if not 0 <= self.priority_fee_wei <= self.max_fee_wei:
+            raise ConfigError("the priority fee must be between zero and the largest fee")
+        if self.gas_limit is not None and not 21_000 <= self.gas_limit <= MAX_TRANSACTION_GAS:
+            raise ConfigError(f"the gas limit must be between 21000 and {MAX_TRANSACTION_GAS}")
+
+
+def bumped(fee_wei: int, permille: int) -> int:
+    """Return a fee raised by so many permille, rounded up, and by at least one wei."""
+    return max(fee_wei + 1, -(-fee_wei * (1000 + permille) // 1000))
+
+
+class Sender:
+    """Sends transactions of one key on one chain, one at a time.
+
+    `on_broadcast(hash, raw)` runs before a transaction leaves, so that a caller can put it on disk first. `relays` are
+    further endpoints that get every transaction too.
+    """
+
+    def __init__(
+        self,
+        w3: Web3,
+        account: LocalAccount,
+        *,
+        fees: FeePolicy | None = None,
+        relays: Sequence[Web3] = (),
+        on_broadcast: Callable[[str, bytes], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.w3 = w3
+        self.account = account
+        self.address: str = account.address
+        self.fees = fees or FeePolicy()
+        self._relays = tuple(relays)
+        self._on_broadcast = on_broadcast
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._nonce: int | None = None
+        self._chain_id: int | None = None
+
+    def send(
+        self,
+        to: str | None,
+        data: bytes,
+        *,
+        value: int = 0,
+        gas: int | None = None,
+        what: str = "transaction",
+    ) -> TxReceipt:
+        """Send a transaction and return its receipt once it is in a block; `to` None creates a contract.
+
+        Raises
+        ------
+        Reverted
+            When it would revert, or did.
+        RetryLater
+            When fees are above the cap.
+        RpcError
+            When it was not mined in time; its hashes are in the message.
+        """
+        with self._lock:
+            return self._send(to, data, value=value, gas=gas, what=what)
+
+    def forget_nonce(self) -> None:
+        """Ask the node for the nonce next time, after a restored snapshot or a transaction sent by someone else."""
+        with self._lock:
+            self._nonce = None
+
+    def _send(self, to: str | None, data: bytes, *, value: int, gas: int | None, what: str) -> TxReceipt:
+        fields: dict[str, Any] = {"data": data, "value": value, "type": 2, "chainId": self._chain()}
+        if to is not None:
+            fields["to"] = to_checksum_address(to)
+        fields["gas"] = gas or self.fees.gas_limit or self._estimate(fields, what)
+        if fields["gas"] > MAX_TRANSACTION_GAS:
+            raise ConfigError(
+                f"{what} needs {fields['gas']} gas, a transaction may have {MAX_TRANSACTION_GAS}"
+            )
+        if self._nonce is None:
+            with calling("eth_getTransactionCount"):
+                self._nonce = self.w3.eth.get_transaction_count(to_checksum_address(self.address), "pending")
+        fields["nonce"] = self._nonce
+        fields["maxFeePerGas"], fields["maxPriorityFeePerGas"] = self._initial_fees()
+        try:
+            receipt = self._until_mined(fields, what)
+        except Reverted:
+            self._nonce = None
+            raise
+        except RpcError:
+            self._nonce = None
+            raise
+        self._nonce = fields["nonce"] + 1
+        if receipt["status"] != 1:
+            raise self._explain(fields, receipt, what)
+        return receipt
+
+    def _chain(self) -> int:
+        if self._chain_id is None:
+            with calling("eth_chainId"):
+                self._chain_id = self.w3.eth.chain_id
+        return self._chain_id
+
+    def _estimate(self, fields: dict[str, Any], what: str) -> int:
+        call: dict[str, Any] = {k: fields[k] for k in ("to", "data", "value") if k in fields}
+        with calling(what):
+            needed = self.w3.eth.estimate_gas(_params({"from": self.address, **call}))
+        if needed > MAX_TRANSACTION_GAS:
+            return int(needed)
+        return int(min(needed * (1000 + self.fees.gas_margin_permille) // 1000, MAX_TRANSACTION_GAS))
+
+    def _initial_fees(self) -> tuple[int, int]:
+        cap, tip = self.fees.max_fee_wei, self.fees.priority_fee_wei
+        if not self.fees.ask_base_fee:
+            return cap, tip
+        with calling("eth_getBlockByNumber"):
+            base = int(self.w3.eth.get_block("latest").get("baseFeePerGas", 0))
+        if base > cap:
+            raise RetryLater(
+                f"the base fee {base} wei is above the cap of {cap}. Fix: wait, or raise fees.max_fee_wei"
+            )
+        return min(2 * base + tip, cap), min(tip, cap)
+
+    def _until_mined(self, fields: dict[str, Any], what: str) -> TxReceipt:
+        hashes = [self._broadcast(fields, what)]
+        started = last = self._clock()
+        while True:
+            for tx_hash in reversed(hashes):
+                try:
+                    with calling("eth_getTransactionReceipt"):
+                        return self.w3.eth.get_transaction_receipt(tx_hash)
+                except TransactionNotFound:
+                    continue
+            now = self._clock()
+            if now - started > self.fees.timeout_s:
+                names = ", ".join(tx_hash.to_0x_hex() for tx_hash in hashes)
+                raise RpcError(
+                    f"{what} was not mined within {self.fees.timeout_s:.0f} s; still pending: {names}"
+                )
+            if now - last > self.fees.replace_after_s:
+                last = now
+                if (replacement := self._replace(fields, what)) is not None:
+                    hashes.append(replacement)
+            self._sleep(self.fees.poll_s)
+
+    def _replace(self, fields: dict[str, Any], what: str) -> HexBytes | None:
+        """Raise both fees of the same nonce and broadcast again, unless that would exceed the cap."""
+        fee = bumped(fields["maxFeePerGas"], self.fees.bump_permille)
+        tip = bumped(fields["maxPriorityFeePerGas"], self.fees.bump_permille)
+        if fee > self.fees.max_fee_wei:
+            return None
+        fields.update(maxFeePerGas=fee, maxPriorityFeePerGas=min(tip, fee))
+        try:
+            return self._broadcast(fields, what)
+        except RpcError:
+            return None  # mined in the meantime, or the node wants more: the loop goes on watching every hash
+
+    def _broadcast(self, fields: dict[str, Any], what: str) -> HexBytes:
+        signed = self.account.sign_transaction(fields)
+        tx_hash = HexBytes(signed.hash)
+        if self._on_broadcast is not None:
+            self._on_broadcast(tx_hash.to_0x_hex(), bytes(signed.raw_transaction))
+        accepted = False
+        first_error: Exception | None = None
+        for w3 in (self.w3, *self._relays):
+            try:
+                with calling(what):
+                    w3.eth.send_raw_transaction(signed.raw_transaction)
+                accepted = True
+            except (RpcError, Reverted) as error:
+                known = "already known" in str(error) or "known transaction" in str(error)
+                accepted = accepted or known
+                first_error = first_error or error
+        if not accepted and first_error is not None:
+            raise first_error
+        return tx_hash
+
+    def _explain(self, fields: dict[str, Any], receipt: TxReceipt, what: str) -> Reverted:
+        """Run the failed call again, after its block and then before it, to learn why it failed."""
+        call: dict[str, Any] = {k: fields[k] for k in ("to", "data", "value", "gas") if k in fields}
+        call["from"] = self.address
+        found = Reverted("", {}, b"", what=what)
+        for block in (receipt["blockNumber"], receipt["blockNumber"] - 1):
+            try:
+                with calling(what):
+                    self.w3.eth.call(_params(call), block)
+            except Reverted as error:
+                found = error
+                break
+            except RpcError:
+                break
+        if not found.name and receipt["gasUsed"] >= fields["gas"]:
+            found = Reverted("OutOfGas", {"gas": fields["gas"]}, b"", what=what)
+        found.gas_used = int(receipt["gasUsed"])
+        return found
+
+
+def _params(call: dict[str, Any]) -> TxParams:
+    return call  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""The story that `seawall demo` tells: real prices, from deployment to a liquidation."""

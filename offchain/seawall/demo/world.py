@@ -1,0 +1,256 @@
+"""The stage of the story: a chain with the whole system on it, keepers, and people with accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Self
+
+from eth_account.signers.local import LocalAccount
+from web3.types import TxReceipt
+
+from seawall.chain.contracts import Contract, System
+from seawall.chain.deploy import deploy
+from seawall.chain.devchain import Chain, open_chain
+from seawall.chain.plan import AnchorPlan, DeploySettings, InstrumentPlan, ProbePlan, UnderlyingPlan
+from seawall.chain.sender import Sender
+from seawall.demo.settings import LOT_SIZES, DemoSettings
+from seawall.keeper import AccountIndex, ChainView, Keeper, SignatureStore, read_chain
+from seawall.keeper.post import push_prices
+from seawall.liquidator.bot import EMPTY_CERTIFICATE
+from seawall.market.bars import Bars
+from seawall.page.encode import shift_for
+from seawall.page.typed_data import Order, order_domain, sign
+from seawall.page.units import lot_ticks, quote_value, token_units
+
+__all__ = ["Person", "Position", "World", "open_world"]
+
+KEEPERS = 3
+QUORUM = 2
+TOKEN_DECIMALS = 6
+TICK = 1
+_RISK_PRICE_AGE_S = 25  # below the 30 s the vault allows
+_WAD = Decimal(10) ** 18
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Person:
+    """Hold somebody with a key and an account in the vault."""
+
+    name: str
+    key: LocalAccount
+    sender: Sender
+    account: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """Hold an account's equity and requirements, settlement token units."""
+
+    equity: int
+    initial: int
+    maintenance: int
+
+
+class World:
+    """Keep the chain's clock on the story's time and act for everybody in it."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        system: System,
+        bars: Bars,
+        settings: DemoSettings,
+        people: Sequence[str],
+        *,
+        from_block: int,
+        state_dir: Path,
+    ) -> None:
+        self.chain = chain
+        self.system = system
+        self.bars = bars
+        self.settings = settings
+        self._state_dir = state_dir
+        self.relayer = chain.sender(4)
+        self.people = {name: self._person(name, 6 + i) for i, name in enumerate(people)}
+        self.index = AccountIndex(system, from_block=from_block)
+        self.dead: frozenset[str] = frozenset()
+        self.keepers = [self._keeper(1 + i) for i in range(KEEPERS)]
+        self._anchor = self._keeper(5)  # signs nothing but the anchor's prices
+        self._anchored = 0
+        self.transactions = 0
+        self.gas = 0
+        self._nonce = 0
+        self.story_time = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.chain.close()
+
+    def _person(self, name: str, index: int) -> Person:
+        key = self.chain.accounts[index]
+        account = bytes.fromhex(key.address[2:]) + (0).to_bytes(12, "big")
+        return Person(name=name, key=key, sender=self.chain.sender(index), account=account)
+
+    def _keeper(self, index: int) -> Keeper:
+        store = SignatureStore(self._state_dir / f"keeper-{index}-{self.system.oracle.address[2:10]}.sqlite")
+        return Keeper(
+            self.system,
+            self.chain.accounts[index],
+            store=store,
+            history=self.bars.until,
+            settings=self.settings.keeper,
+        )
+
+    def count(self, receipt: TxReceipt) -> TxReceipt:
+        """Add a receipt to the totals."""
+        self.transactions += 1
+        self.gas += int(receipt["gasUsed"])
+        return receipt
+
+    def view(self) -> ChainView:
+        """Return what the contracts say now."""
+        return read_chain(self.system, self.index.refresh())
+
+    def names(self) -> dict[bytes, str]:
+        """Return names by account."""
+        return {person.account: name for name, person in self.people.items()}
+
+    def move_to(self, time_s: int) -> None:
+        """Set the clock forward; a clock already past stays."""
+        if time_s > self.chain.now():
+            self.chain.set_time(time_s)
+
+    # prices
+
+    def push(self, view: ChainView) -> None:
+        """Push the newest closes known at the story's time, signed by a quorum; the anchor gets a new bar first."""
+        known = len(self.bars.until(self.story_time).known_at)
+        if known != self._anchored:
+            self._push(self.system.anchor_feed, [self._anchor], view)
+            self._anchored = known
+        self._push(self.system.feed, self.keepers[:QUORUM], view)
+
+    def _push(self, feed: Contract, signers: Sequence[Keeper], view: ChainView) -> None:
+        observed = self.chain.now()
+        batches = [
+            k.sign_prices(view, time_s=self.story_time, observed_at=observed, feed=feed.address)
+            for k in signers
+        ]
+        self.count(push_prices(feed, self.relayer, batches))
+
+    def freshen(self, view: ChainView) -> None:
+        """Push prices if the last batch is too old to add risk on."""
+        observed = self.system.feed.call("price", 0)[1]
+        if self.chain.now() - observed > _RISK_PRICE_AGE_S - 5:
+            self.push(view)
+
+    # people
+
+    def mint_and_deposit(self, person: Person, value: float, *, account: bytes | None = None) -> None:
+        """Mint settlement tokens and deposit them."""
+        units = token_units(value, token_decimals=TOKEN_DECIMALS)
+        self.count(self.system.token.transact(person.sender, "mint", person.key.address, units))
+        self.count(self.system.token.transact(person.sender, "approve", self.system.vault.address, units))
+        self.count(self.system.vault.transact(person.sender, "deposit", account or person.account, units))
+
+    def fund_insurance(self, person: Person, value: float) -> None:
+        """Mint settlement tokens and put them into the insurance fund."""
+        units = token_units(value, token_decimals=TOKEN_DECIMALS)
+        self.count(self.system.token.transact(person.sender, "mint", person.key.address, units))
+        self.count(self.system.token.transact(person.sender, "approve", self.system.fund.address, units))
+        self.count(self.system.fund.transact(person.sender, "deposit", units, person.key.address))
+
+    def approve_venue(self, person: Person) -> None:
+        """Let the order venue settle the person's orders."""
+        arguments = (person.account, self.system.venue.address, True)
+        self.count(self.system.vault.transact(person.sender, "approveVenue", *arguments))
+
+    def trade(
+        self, taker: Person, maker: Person, *, page: int, slot: int, generation: int, lots: int, price: int
+    ) -> None:
+        """Fill a signed order of the taker against one of the maker."""
+        orders = []
+        for person, signed_lots in ((taker, lots), (maker, -lots)):
+            self._nonce += 1
+            order = Order(
+                account=person.account,
+                page=page,
+                slot=slot,
+                generation=generation,
+                lots=signed_lots,
+                price_ticks=price,
+                max_fee=abs(lots) * price * TICK // 1_000,
+                expiry=self.chain.now() + 600,
+                nonce=self._nonce,
+            )
+            domain = order_domain(chain_id=self.chain.chain_id, venue=self.system.venue.address)
+            orders += [order.as_tuple(), sign(order.digest(domain), bytes(person.key.key))]
+        certificates = (EMPTY_CERTIFICATE, EMPTY_CERTIFICATE)
+        self.count(self.system.venue.transact(self.relayer, "fill", *orders, abs(lots), *certificates))
+
+    # readings
+
+    def margin(self, name: str) -> Position:
+        """Return an account's equity and requirements as the vault computes them, settlement token units."""
+        found = self.system.vault.call("margin", self.people[name].account, EMPTY_CERTIFICATE, False)
+        return Position(equity=found.equity, initial=found.initial, maintenance=found.maintenance)
+
+    def tokens(self, units: float) -> float:
+        """Return units of the settlement token as tokens."""
+        return quote_value(units, token_decimals=TOKEN_DECIMALS)
+
+
+def _underlying(symbol: str, price: float) -> UnderlyingPlan:
+    """Return an underlying's listing: its lot, and a shift with room for a tenfold rise of the price."""
+    lot_size_wad = int(Decimal(LOT_SIZES[symbol]) * _WAD)
+    ticks = lot_ticks(price, lot_size_wad=lot_size_wad, token_decimals=TOKEN_DECIMALS, tick=TICK)
+    return UnderlyingPlan(
+        symbol=symbol,
+        lot_size_wad=lot_size_wad,
+        bounds=_bounds(symbol),
+        instruments=(InstrumentPlan(kind="perpetual", shift=shift_for(ticks, ticks, headroom=10.0)),),
+    )
+
+
+def _bounds(symbol: str) -> ProbePlan:
+    """Return probe bounds: the start values for majors, a wider cap where a year's worst day tripled the price."""
+    if symbol in {"BTC", "ETH"}:
+        return ProbePlan(cap_ppm=900_000)
+    return ProbePlan(cap_ppm=4_000_000)
+
+
+def open_world(
+    bars: Bars, settings: DemoSettings, *, first_s: int, people: Sequence[str], state_dir: Path
+) -> World:
+    """Deploy everything on a chain whose clock stands shortly before the window.
+
+    Raises
+    ------
+    ConfigError
+        If the chain is not installed or cannot be taken over.
+    """
+    kind = "rpc" if settings.rpc_url else settings.chain
+    chain = open_chain(kind, timestamp=first_s - 3600, accounts=20, url=settings.rpc_url)
+    prices = bars.until(first_s).closes[-1]
+    plan = DeploySettings(
+        signers=tuple(sorted((a.address for a in chain.accounts[1 : 1 + KEEPERS]), key=str.lower)),
+        quorum=QUORUM,
+        anchor=AnchorPlan(signers=(chain.accounts[5].address,), quorum=1),
+        underlyings=tuple(_underlying(s, float(p)) for s, p in zip(settings.symbols, prices, strict=True)),
+        tick=TICK,
+    )
+    deployment = deploy(chain.sender(0), plan)
+    return World(
+        chain,
+        System.connect(chain.w3, deployment),
+        bars,
+        settings,
+        people,
+        from_block=deployment.block,
+        state_dir=state_dir,
+    )

@@ -1,0 +1,231 @@
+"""`seawall keeper`: takes part in epochs with other keepers through a shared folder, once or until told to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+
+from seawall.chain.reverts import Reverted
+from seawall.chain.sender import Sender
+from seawall.cli.output import print_json, print_pairs
+from seawall.cli.session import open_session
+from seawall.config import Config
+from seawall.errors import ConfigError, QuorumError, RetryLater, SeawallError, StopError
+from seawall.keeper.compute import Computed, Proposal
+from seawall.keeper.compute import compute as compute_numbers
+from seawall.keeper.keeper import Keeper
+from seawall.keeper.mailbox import Mailbox
+from seawall.keeper.post import activate, push_prices, stage
+from seawall.keeper.settings import KeeperSettings
+from seawall.keeper.store import SignatureStore
+from seawall.keeper.view import AccountIndex, ChainView, read_chain
+from seawall.market.bars import Bars
+from seawall.market.embedded import embedded_bars
+from seawall.market.files import read_csv
+from seawall.page.typed_data import manifest_domain
+
+__all__ = ["KeeperService", "run_keeper"]
+
+_POLL_S = 1.0
+_log = structlog.get_logger()
+
+
+def _bars(source: Path | None) -> Bars:
+    return embedded_bars() if source is None else read_csv(source)
+
+
+def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> int:
+    """Run a keeper as configured; return the exit code.
+
+    Raises
+    ------
+    SeawallError
+        Whatever a single epoch raises when `once`; otherwise only what must stop the process.
+    """
+    session = open_session(config)
+    system = session.system()
+    settings = KeeperSettings()
+    if dry_run:
+        view = read_chain(system, AccountIndex(system).refresh())
+        computed = compute_numbers(
+            view, _bars(config.keeper.market_data).until(view.timestamp), settings=settings
+        )
+        _show(_numbers(view, computed), as_json=as_json)
+        return 0
+    if config.keys.signer is None:
+        raise ConfigError("a keeper needs a key to sign with. Fix: set keys.signer, or pass --dry-run")
+    keeper = Keeper(
+        system,
+        config.keys.signer.unlock(),
+        store=SignatureStore(config.keeper.store),
+        history=lambda time_s: _bars(config.keeper.market_data).until(time_s),
+        settings=settings,
+    )
+    service = KeeperService(
+        config, keeper, session.payer(), Mailbox(config.keeper.mailbox, oracle=system.oracle.address), system
+    )
+    if once:
+        _show(service.step(), as_json=as_json)
+        return 0
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    service.run(stop)
+    return 0
+
+
+def _numbers(view: ChainView, computed: Computed) -> dict[str, Any]:
+    ratios = {
+        f"{u.symbol} initial margin, long / short": f"{long:.2%} / {short:.2%}"
+        for u, long, short in zip(
+            view.underlyings, computed.posted.long_es, computed.posted.short_es, strict=True
+        )
+    }
+    return {
+        "epoch in force": view.epoch,
+        "as of": computed.as_of,
+        "scenarios": len(computed.risk.scenarios.weights),
+        "lambda": computed.posted.lambda_bps / 10_000,
+        "least L / ES of live books": computed.risk.live.minimum,
+        **ratios,
+    }
+
+
+def _show(values: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(values)
+    else:
+        print_pairs("keeper", values)
+    click.get_text_stream("stdout").flush()
+
+
+class KeeperService:
+    """Walk one keeper through epochs: price, propose or endorse, post."""
+
+    def __init__(self, config: Config, keeper: Keeper, payer: Sender, mailbox: Mailbox, system: Any) -> None:
+        self._config = config
+        self._keeper = keeper
+        self._payer = payer
+        self._mailbox = mailbox
+        self._system = system
+        self._index = AccountIndex(system)
+
+    def run(self, stop: threading.Event) -> None:
+        """Step until told to stop; wait out what passes, stop on what must not go on.
+
+        Raises
+        ------
+        StopError
+            If going on could do harm.
+        """
+        while not stop.is_set():
+            try:
+                _log.info("epoch", **self.step())
+            except StopError:
+                raise
+            except SeawallError as error:
+                _log.warning("epoch failed", reason=str(error))
+            stop.wait(self._config.keeper.interval_s)
+
+    def step(self) -> dict[str, Any]:
+        """Take part in one epoch; return what came of it.
+
+        Raises
+        ------
+        QuorumError
+            If no leader gathered a quorum in time.
+        RetryLater
+            If the chain's clock or prices do not allow an epoch now.
+        """
+        view = read_chain(self._system, self._index.refresh())
+        self._require_signer(view)
+        self._prices(view)
+        computed = self._keeper.compute(view, time_s=view.timestamp)
+        if computed.as_of <= view.as_of:
+            raise RetryLater(
+                f"the newest bar is from {computed.as_of}, as is the manifest in force: wait for a bar"
+            )
+        ordered = sorted(view.signers, key=str.lower)
+        for attempt in range(len(ordered)):
+            epoch = view.epoch + 1 + attempt
+            leads = ordered[epoch % len(ordered)].lower() == self._keeper.address.lower()
+            result = self._lead(view, computed, epoch) if leads else self._follow(view, computed, epoch)
+            if result is not None:
+                return {"epoch": epoch, "role": "leader" if leads else "follower", **result}
+        raise QuorumError(
+            f"no quorum of {view.quorum} for epochs from {view.epoch + 1} on: check the other keepers"
+        )
+
+    def _require_signer(self, view: ChainView) -> None:
+        if self._keeper.address.lower() not in {s.lower() for s in view.signers}:
+            raise ConfigError(
+                f"{self._keeper.address} is no signer of the oracle. Fix: correct keys.signer, or ask governance"
+            )
+
+    def _prices(self, view: ChainView) -> None:
+        """Publish own prices; push a batch if a quorum of fresh ones lies in the mailbox."""
+        feed = self._system.feed
+        own = self._keeper.sign_prices(
+            view, time_s=view.timestamp, observed_at=view.timestamp, feed=feed.address
+        )
+        self._mailbox.put_prices(own)
+        quorum = int(feed.call("quorum"))
+        deadline = time.monotonic() + self._config.keeper.leader_timeout_s
+        while time.monotonic() < deadline:
+            now = int(feed.w3.eth.get_block("latest")["timestamp"])
+            batches = [b for b in self._mailbox.prices(view.signers) if now - b.batch.observed_at <= 60]
+            if len(batches) >= quorum:
+                batches = sorted(batches, key=lambda b: -b.batch.observed_at)[:quorum]
+                try:
+                    push_prices(feed, self._payer, batches)
+                except Reverted as error:
+                    _log.info("prices not pushed", reason=str(error))  # another keeper was faster
+                return
+            time.sleep(_POLL_S)
+        raise QuorumError(
+            f"fewer than {quorum} keepers published prices: check the other keepers and keeper.mailbox"
+        )
+
+    def _lead(self, view: ChainView, computed: Computed, epoch: int) -> dict[str, Any] | None:
+        proposal = self._keeper.propose(view, computed, epoch=epoch)
+        digest = self._digest(view, proposal)
+        stage(self._system, self._payer, proposal)
+        signature = self._keeper.endorse(proposal, computed, view)
+        self._mailbox.put_proposal(proposal)
+        self._mailbox.put_signature(epoch, digest, self._keeper.address, signature)
+        deadline = time.monotonic() + self._config.keeper.leader_timeout_s
+        while time.monotonic() < deadline:
+            found = self._mailbox.signatures(epoch, digest, view.signers)
+            if len(found) >= view.quorum:
+                chosen = list(found.values())[: view.quorum]
+                receipt = activate(self._system, self._payer, proposal, chosen, quorum=view.quorum)
+                return {"asOf": computed.as_of, "signers": list(found), "gas": int(receipt["gasUsed"])}
+            time.sleep(_POLL_S)
+        return None
+
+    def _follow(self, view: ChainView, computed: Computed, epoch: int) -> dict[str, Any] | None:
+        deadline = time.monotonic() + self._config.keeper.leader_timeout_s
+        signed = False
+        while time.monotonic() < deadline:
+            in_force = int(self._system.oracle.call("currentManifest")[0])
+            if in_force >= epoch:
+                return {"asOf": computed.as_of, "signed": signed}
+            proposal = None if signed else self._mailbox.proposal(epoch)
+            if proposal is not None and proposal.manifest.epoch == epoch:
+                signature = self._keeper.endorse(proposal, computed, view)
+                self._mailbox.put_signature(
+                    epoch, self._digest(view, proposal), self._keeper.address, signature
+                )
+                signed = True
+            time.sleep(_POLL_S)
+        return None
+
+    def _digest(self, view: ChainView, proposal: Proposal) -> bytes:
+        return proposal.manifest.digest(manifest_domain(chain_id=view.chain_id, oracle=view.oracle))

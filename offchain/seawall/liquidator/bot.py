@@ -1,0 +1,213 @@
+"""A bidder with an account of its own in the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seawall.chain.contracts import System
+from seawall.chain.reverts import Reverted
+from seawall.chain.sender import Sender
+from seawall.errors import ConfigError
+
+__all__ = ["EMPTY_CERTIFICATE", "Bidder", "Health", "LiquidatorSettings", "Purchase"]
+
+WAD = 1_000_000_000_000_000_000
+EMPTY_CERTIFICATE: tuple[list[int], int, list[int], list[bytes]] = ([], 0, [], [])
+
+# A purchase may carry this part less premium than quoted before it is refused.
+_PREMIUM_SLIP = 4
+
+# Reasons for which a start is simply too early or no longer needed.
+_NOT_NOW = frozenset(
+    {
+        "AccountHealthy",
+        "PriceGapTooRecent",
+        "PriceStale",
+        "CheckedThisBlock",
+        "AlreadyInAuction",
+        "NotInAuction",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiquidatorSettings:
+    """Say what a bidder wants.
+
+    Attributes
+    ----------
+    least_premium
+        Least premium it buys at, as a fraction of the maintenance requirement it takes over.
+    slice_fraction
+        Largest fraction of an account it buys at once.
+    least_fraction
+        Fraction below which it stops trying smaller slices.
+    """
+
+    least_premium: float = 0.05
+    slice_fraction: float = 0.25
+    least_fraction: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Reject fractions that buy nothing."""
+        if not 0 <= self.least_premium < 0.9:
+            raise ConfigError(
+                f"least_premium is {self.least_premium}: use at least 0 and less than the largest premium 0.9"
+            )
+        if not 0 < self.least_fraction <= self.slice_fraction <= 1:
+            raise ConfigError("need 0 < least_fraction <= slice_fraction <= 1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Purchase:
+    """Hold one slice bought; money in settlement token units.
+
+    Attributes
+    ----------
+    factor
+        k at which it was bought.
+    fraction
+        Of the account's book.
+    paid
+        What the bidder paid; negative: received.
+    value
+        Live value of what it received.
+    fund_paid, deficit_added
+        What fund and deficit bore of it.
+    ended
+        Whether the account is out of auction.
+    """
+
+    account: bytes
+    factor: float
+    fraction: float
+    paid: int
+    value: int
+    fund_paid: int
+    deficit_added: int
+    ended: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """Hold what liquidation goes by, settlement token units."""
+
+    equity: int
+    maintenance: int
+    liquidatable: bool
+
+
+class Bidder:
+    """Start auctions and bid in them for one account.
+
+    Parameters
+    ----------
+    account
+        The bidder's account in the vault; the sender must be authorised for it.
+    """
+
+    def __init__(
+        self, system: System, sender: Sender, account: bytes, *, settings: LiquidatorSettings
+    ) -> None:
+        self._system = system
+        self._sender = sender
+        self._account = account
+        self._settings = settings
+
+    def health(self, account: bytes) -> Health:
+        """Return what liquidation goes by."""
+        equity, maintenance, liquidatable, _ = self._system.vault.call("health", account)
+        return Health(equity=equity, maintenance=maintenance, liquidatable=liquidatable)
+
+    def start(self, account: bytes) -> bool:
+        """Put an account up for auction if it fails maintenance; return whether that happened."""
+        if account == self._account or not self.health(account).liquidatable:
+            return False
+        try:
+            self._system.liquidator.transact(self._sender, "start", account)
+        except Reverted as error:
+            if error.name in _NOT_NOW:
+                return False
+            raise
+        return True
+
+    def close(self, account: bytes) -> bool:
+        """End the auction of an account that recovered; return whether that happened."""
+        try:
+            self._system.liquidator.transact(self._sender, "end", account)
+        except Reverted as error:
+            if error.name in _NOT_NOW:
+                return False
+            raise
+        return True
+
+    def factor(self, account: bytes) -> float:
+        """Return k now, in units of the maintenance requirement."""
+        return float(self._system.liquidator.call("premiumFactorWad", account)) / WAD
+
+    def bid(self, account: bytes, health: Health) -> Purchase | None:
+        """Buy one slice if the premium is large enough; smaller ones if the own margin does not carry it.
+
+        Returns
+        -------
+        Purchase or None
+            None if the premium is too small yet, or no slice fits the own margin.
+        """
+        factor = self.factor(account)
+        if factor < self._settings.least_premium:
+            return None
+        fraction = self._wanted(health, factor)
+        while fraction >= self._settings.least_fraction:
+            fraction_wad = int(fraction * WAD)
+            try:
+                _, paid, premium = self._system.liquidator.call("quote", account, fraction_wad)
+                limit = paid + premium // _PREMIUM_SLIP + 1
+                receipt = self._system.liquidator.transact(
+                    self._sender, "buy", account, self._account, fraction_wad, limit, EMPTY_CERTIFICATE
+                )
+            except Reverted as error:
+                if error.name == "InitialMargin":
+                    fraction /= 2
+                    continue
+                if error.name in _NOT_NOW:
+                    return None
+                raise
+            moved = self._system.vault.events(receipt, "SliceMoved")[0].args
+            settled = self._system.vault.events(receipt, "SliceSettled")[0].args
+            sold = self._system.liquidator.events(receipt, "SliceSold")[0].args
+            return Purchase(
+                account=account,
+                factor=factor,
+                fraction=float(sold["fractionWad"]) / WAD,
+                paid=int(sold["paid"]),
+                value=int(moved["value"]),
+                fund_paid=int(settled["fundPaid"]),
+                deficit_added=int(settled["deficitAdded"]),
+                ended=bool(self._system.liquidator.events(receipt, "AuctionEnded")),
+            )
+        return None
+
+    def _wanted(self, health: Health, factor: float) -> float:
+        """Return the fraction to ask for: one slice, or all there is if one slice would end the auction anyway.
+
+        A slice s leaves ``E - s k M`` against ``(1 - s) M``: it ends the auction if ``s >= (1 - E / M) / (1 - k)``.
+        """
+        last = (1.0 - health.equity / health.maintenance) / (1.0 - factor) if health.maintenance else 0.0
+        return 1.0 if self._settings.slice_fraction >= last else self._settings.slice_fraction
+
+    def work(self, accounts: Sequence[bytes]) -> list[Purchase]:
+        """Start what can be started, and bid once in every open auction; return the purchases."""
+        purchases = []
+        for account in accounts:
+            started_at, _ = self._system.liquidator.call("auction", account)
+            if not started_at and not self.start(account):
+                continue
+            health = self.health(account)
+            if not health.liquidatable:
+                self.close(account)
+                continue
+            purchase = self.bid(account, health)
+            if purchase is not None:
+                purchases.append(purchase)
+        return purchases

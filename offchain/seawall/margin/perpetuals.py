@@ -1,0 +1,149 @@
+"""The model for perpetual futures, composed: closes and books in, legs and lanes out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seawall.arrays import Floats, checked
+from seawall.errors import DataError
+from seawall.margin.design import probe_books
+from seawall.margin.lanes import Coverage, Lanes, choose_lanes, coverable, lane_coverage
+from seawall.margin.scenarios import ScenarioSet, build_scenarios
+from seawall.margin.settings import ModelSettings
+from seawall.margin.shortfall import book_shortfall, expected_shortfall
+from seawall.margin.stress import Role, stress_log_returns
+from seawall.margin.volatility import sigma_path
+
+__all__ = ["RiskEstimate", "estimate", "leg_shortfall", "spot_pnl"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskEstimate:
+    """Hold one epoch's risk of perpetuals on M underlyings, as fractions of spot.
+
+    Attributes
+    ----------
+    scenarios
+        The joint log-returns and weights everything below is computed from.
+    pnl
+        P&L of one unit of spot exposure, (S, M).
+    long_es, short_es
+        Expected shortfall of one unit of spot exposure held long and short, at least zero, (M,).
+    book_es
+        Expected shortfall of each live book in settlement units, (N,); may be negative.
+    lanes
+        `values` are P&L per unit of spot exposure, (K, M).
+    live, unseen
+        Coverage of the books passed in and of random ones drawn afterwards, without dust and near-perfect
+        hedges.
+    """
+
+    scenarios: ScenarioSet
+    pnl: Floats
+    long_es: Floats
+    short_es: Floats
+    book_es: Floats
+    lanes: Lanes
+    live: Coverage
+    unseen: Coverage
+
+    @property
+    def sigma(self) -> Floats:
+        """Return today's volatility over the horizon, (M,)."""
+        return self.scenarios.sigma_now
+
+
+def spot_pnl(log_returns: Floats) -> Floats:
+    """Return the P&L of one unit of spot exposure, `exp(r) - 1`, for log-returns of any shape."""
+    pnl: Floats = np.expm1(log_returns)
+    return pnl
+
+
+def leg_shortfall(pnl: Floats, weights: Floats, *, alpha: float) -> tuple[Floats, Floats]:
+    """Return the expected shortfall of one unit of each instrument, long and short, (M,) each.
+
+    `max(0, ES)`: a leg that gains even in its tail asks for nothing, and gives nothing to others.
+
+    Parameters
+    ----------
+    pnl
+        (S, M).
+    weights
+        (S,).
+    alpha
+        Level of the expected shortfall.
+    """
+    instruments = pnl.shape[1]
+    both = expected_shortfall(np.concatenate([pnl, -pnl], axis=1), weights, alpha=alpha)
+    both = np.maximum(both, 0.0)
+    return both[:instruments], both[instruments:]
+
+
+def estimate(
+    closes: Floats,
+    *,
+    bar_h: float,
+    roles: Sequence[Role],
+    settings: ModelSettings,
+    books: Floats | None = None,
+    implied: Floats | None = None,
+) -> RiskEstimate:
+    """Return the risk of perpetuals as of the last bar: volatility, scenarios, legs, lanes, coverage.
+
+    Parameters
+    ----------
+    closes
+        Prices, (T, M), oldest first, on a regular grid; a row with a NaN is a missing bar.
+    bar_h
+        Distance between rows in hours.
+    roles
+        Which stress moves each underlying takes, M of them.
+    settings
+        Everything else.
+    books
+        Live books as signed spot exposure by underlying in settlement units, (N, M); none by default.
+    implied
+        Annualised implied volatilities, (T, M), NaN where there is none.
+
+    Raises
+    ------
+    DataError
+        If an input is malformed or too short; the message says what to supply.
+    ConfigError
+        If `bar_h` does not divide the horizon and the step.
+    """
+    sigma = sigma_path(closes, bar_h=bar_h, settings=settings, implied=implied)
+    if len(roles) != sigma.shape[1]:
+        raise DataError(f"{len(roles)} roles for {sigma.shape[1]} underlyings: give one each")
+    scenarios = build_scenarios(
+        closes, sigma, bar_h=bar_h, settings=settings, stress=stress_log_returns(roles)
+    )
+    pnl, weights = spot_pnl(scenarios.log_returns), scenarios.weights
+    long_es, short_es = leg_shortfall(pnl, weights, alpha=settings.alpha)
+    live = np.empty((0, len(roles))) if books is None else books
+    live = checked(live, name="books", shape=(None, len(roles)))
+    lanes = choose_lanes(
+        pnl, weights, live, alpha=settings.alpha, settings=settings.lanes, seed=settings.seed
+    )
+    legs = np.stack([long_es, short_es])
+    unseen = probe_books(np.maximum(legs.max(axis=0), 1e-12), count=settings.probe_books, seed=settings.seed)
+
+    def covered(tried: Floats, shortfall: Floats, minimum: float) -> Coverage:
+        keep = (shortfall > 0) & coverable(
+            shortfall, tried, legs, minimum=minimum, maximum_gross=settings.lanes.maximum_gross_over_es
+        )
+        return lane_coverage(lanes.values, books=tried[keep], shortfall=shortfall[keep])
+
+    book_es, _ = book_shortfall(pnl, weights, live, alpha=settings.alpha)
+    unseen_es, _ = book_shortfall(pnl, weights, unseen, alpha=settings.alpha)
+    return RiskEstimate(
+        scenarios=scenarios,
+        pnl=pnl,
+        long_es=long_es,
+        short_es=short_es,
+        book_es=book_es,
+        lanes=lanes,
+        live=covered(live, book_es, settings.lanes.minimum_book_es),
+        unseen=covered(unseen, unseen_es, 0.0),
+    )

@@ -1,0 +1,125 @@
+"""Hints that lower the initial requirement, never below the true tail risk: section 3 of the specification."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seawall.page.decode import Page, Record
+from seawall.page.layout import CERTIFICATE_ENTRY, Kind, pack, pack_entries, unpack_entries
+from seawall.page.merkle import EMPTY_ROOT, book_leaf, verify_proof
+from seawall.reference.book import Book
+from seawall.reference.rejection import require
+
+__all__ = ["EMPTY", "Certificate", "Residual", "certificate_words", "charge"]
+
+Key = tuple[int, int]
+
+_SHORTFALL_END = 1 << 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Certificate:
+    """Hold what `IMarginVault.Certificate` holds, under the same names."""
+
+    atoms: tuple[int, ...] = ()
+    book_shortfall: int = 0
+    book: tuple[int, ...] = ()
+    proof: tuple[bytes, ...] = ()
+
+    def as_tuple(self) -> tuple[tuple[int, ...], int, tuple[int, ...], tuple[bytes, ...]]:
+        """Return the fields in the order of the struct, for a contract call."""
+        return self.atoms, self.book_shortfall, self.book, self.proof
+
+
+EMPTY = Certificate()
+
+
+def certificate_words(entries: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:
+    """Return (page, atom, lots) entries as the words of a certificate.
+
+    Raises
+    ------
+    PageError
+        If a value does not fit its field.
+    """
+    return pack_entries(
+        pack(CERTIFICATE_ENTRY, {"page": page, "atom": atom, "lots": lots}, where="certificate")
+        for page, atom, lots in entries
+    )
+
+
+def charge(record: Record, lots: int) -> int:
+    """Return ``|q| leg(sign q)``, ticks."""
+    return lots * record.leg_long if lots >= 0 else -lots * record.leg_short
+
+
+class Residual:
+    """Hold what is left of a book after its certificate, and what the certified part costs.
+
+    Parameters
+    ----------
+    pages
+        Those that the certificate may name: the account's, and those of its book.
+    lots
+        Signed lots by page and slot.
+    """
+
+    def __init__(self, pages: Mapping[int, Page], lots: Mapping[Key, int]) -> None:
+        self._pages = pages
+        self._lots = dict(lots)
+        self._atoms_ticks = 0
+        self._shown = 0
+
+    def upper(self, *, tick: int) -> int:
+        """Return ``U = sum theta ES(b) + sum |r| leg(sign r)``, settlement token units."""
+        return self._shown + (self._atoms_ticks + self._charges(sign=1)) * tick
+
+    def _charges(self, *, sign: int) -> int:
+        """Return ``U`` of the rest leg by leg, or of its opposite, ticks."""
+        return sum(charge(self._record(*key), sign * lots) for key, lots in self._lots.items())
+
+    def _record(self, page: int, slot: int) -> Record:
+        require(page in self._pages and slot < len(self._pages[page].records), "BadCertificate")
+        record = self._pages[page].records[slot]
+        require(record.kind != Kind.NONE, "BadCertificate")
+        return record
+
+    def _take(self, page: int, slot: int, lots: int) -> None:
+        self._record(page, slot)
+        self._lots[page, slot] = self._lots.get((page, slot), 0) - lots
+
+    def subtract_book(self, certificate: Certificate, *, root: bytes, tick: int) -> int:
+        """Take a certified basket out of the rest and return what it proves of L, settlement token units.
+
+        ``ES(w) >= ES(b) - ES(b - w) > shown - 1 - U(b - w)``, where the tail risk shown is ES(b) rounded up.
+
+        Raises
+        ------
+        Rejected
+            `BadCertificate`, if the basket is not under the root or holds what the manifest lacks.
+        """
+        require(root != EMPTY_ROOT and certificate.book_shortfall < _SHORTFALL_END, "BadCertificate")
+        leaf = book_leaf(certificate.book_shortfall, certificate.book)
+        require(verify_proof(certificate.proof, root=root, leaf=leaf), "BadCertificate")
+        for page, position in Book.from_words(certificate.book):
+            require(self._record(page, position.slot).generation == position.generation, "BadCertificate")
+            self._take(page, position.slot, position.lots)
+        self._shown = certificate.book_shortfall
+        return max(certificate.book_shortfall - 1 - self._charges(sign=-1) * tick, 0)
+
+    def subtract_atoms(self, words: Sequence[int]) -> None:
+        """Take certified hedges out of the rest; entries without lots are skipped.
+
+        Raises
+        ------
+        Rejected
+            `BadCertificate`, if an atom or one of its legs does not exist.
+        """
+        for entry in unpack_entries(words):
+            home, index, lots = (field.get(entry) for field in CERTIFICATE_ENTRY)
+            if not lots:
+                continue
+            require(home in self._pages and index < len(self._pages[home].atoms), "BadCertificate")
+            atom = self._pages[home].atoms[index]
+            self._atoms_ticks += lots * atom.shortfall
+            for leg in atom.legs:
+                self._take(home if leg.page is None else leg.page, leg.slot, leg.ratio * lots)

@@ -1,0 +1,264 @@
+"""What an account must hold: section 3 of the specification, in integers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import isqrt
+
+from seawall.page.decode import Head, Record
+from seawall.page.layout import Kind
+from seawall.reference.book import Book
+from seawall.reference.certificate import EMPTY, Certificate, Residual, charge
+from seawall.reference.integers import ceil_div
+from seawall.reference.marks import live_mark, spot_state
+from seawall.reference.state import (
+    RISK_PRICE_AGE_S,
+    Flag,
+    Health,
+    ManifestState,
+    Margin,
+    Price,
+    is_priced,
+    price_age,
+)
+
+__all__ = [
+    "DUST_REQUIREMENT",
+    "assess",
+    "drift_limit_bps",
+    "drift_x32",
+    "health",
+    "lane_bound",
+]
+
+DUST_REQUIREMENT = 10**6
+_BPS = 10_000
+_X32 = 1 << 32
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Gather one underlying's positions."""
+
+    head: Head
+    spot: int
+    priced: bool
+    value: int = 0
+    charged: int = 0
+    delta_x22: int = 0
+    gross_lots: int = 0
+    vega: int = 0
+
+    @property
+    def net(self) -> int:
+        """Return ``N = ceil(|sum q delta'| S / 2^22)``, ticks."""
+        return ceil_div(abs(self.delta_x22) * self.spot, 1 << 22)
+
+    @property
+    def gross(self) -> int:
+        """Return ``G = sum |q| S`` over all kinds but spot, ticks."""
+        return self.gross_lots * self.spot
+
+    def liquidity(self, open_interest: int) -> int:
+        """Return what closing may cost, ticks; volume and divisor count as at least 1."""
+        head = self.head
+        crowd = open_interest * self.spot // max(head.open_interest_divisor, 1)
+        root = isqrt((max(self.net, crowd) << 64) // max(head.daily_volume, 1))
+        rate_x32 = head.half_spread_x32 + ((head.y_volatility_x32 * root) >> 32)
+        return ceil_div(self.net * rate_x32, _X32) + abs(self.vega) * head.vega_charge
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Gather a whole book."""
+
+    sums: dict[int, _Sums] = field(default_factory=dict)
+    held: dict[tuple[int, int], int] = field(default_factory=dict)
+    lanes: list[tuple[Record, int]] = field(default_factory=list)
+    flags: Flag = Flag.NONE
+    fresh_since: int = 0
+    oldest_price_at: int | None = None
+    drift_x32: int = 0
+    head: Head | None = None
+
+
+def drift_x32(head: Head, *, spot: int, limit_bps: int) -> int:
+    """Return ``ceil(|S - S0| 10000 2^32 / (S0 limit))``."""
+    return ceil_div((abs(spot - head.reference_spot) * _BPS) << 32, max(head.reference_spot * limit_bps, 1))
+
+
+def drift_limit_bps(head: Head, record: Record) -> int:
+    """Return a record's own drift limit, at least a basis point."""
+    return max(head.max_drift_bps >> record.drift_shift, 1)
+
+
+def lane_bound(lanes: list[tuple[Record, int]]) -> int:
+    """Return ``L = max(0, -min_k sum q lane_k << shift - ceil(sum |q| << shift / 2))``, ticks."""
+    if not lanes:
+        return 0
+    count = max(len(record.lanes) for record, _ in lanes)
+    totals = [0] * count
+    for record, lots in lanes:
+        scaled = lots << record.shift
+        for k, lane in enumerate(record.lanes):
+            totals[k] += scaled * lane
+    halves = ceil_div(sum(abs(lots) << record.shift for record, lots in lanes), 2)
+    return max(0, -min(totals) - halves)
+
+
+def assess(
+    book: Book,
+    *,
+    cash: int,
+    manifest: ManifestState | None,
+    prices: Mapping[int, Price],
+    now: int,
+    open_interest: Mapping[int, int],
+    certificate: Certificate = EMPTY,
+) -> Margin:
+    """Return an account's margin under one manifest.
+
+    Parameters
+    ----------
+    cash
+        Settlement token units.
+    manifest
+        None if there is none.
+    prices
+        By underlying; one that is absent was never seen.
+    open_interest
+        Long lots of all accounts, by underlying.
+
+    Raises
+    ------
+    Rejected
+        `BadCertificate`; nothing else, whatever the book and the pages.
+    """
+    if manifest is None:
+        return Margin(equity=cash, flags=Flag.NO_MANIFEST)
+    if not book:
+        return Margin(equity=cash, manifest_as_of=manifest.as_of)
+    walk = _Walk()
+    for page in book.pages:
+        _walk_page(walk, book, page, manifest=manifest, prices=prices, now=now)
+    if not any(sums.priced for sums in walk.sums.values()):
+        walk.flags |= Flag.NONE_PRICED
+    if walk.drift_x32 > _X32:
+        walk.flags |= Flag.DRIFTED
+    if walk.head is None:
+        margin = Margin(equity=cash, initial=DUST_REQUIREMENT, flags=walk.flags)
+    else:
+        upper, lower = _bounds(walk, book, manifest, certificate)
+        margin = _margin(walk, cash=cash, upper=upper, lower=lower, open_interest=open_interest)
+    return replace(margin, manifest_as_of=manifest.as_of, oldest_price_at=walk.oldest_price_at or 0)
+
+
+def _walk_page(
+    walk: _Walk, book: Book, page_id: int, *, manifest: ManifestState, prices: Mapping[int, Price], now: int
+) -> None:
+    page = manifest.pages.get(page_id)
+    if page is None:
+        walk.flags |= Flag.MISSING
+        return
+    head = page.head
+    walk.head = walk.head or head
+    price = prices.get(head.underlying, Price())
+    age = price_age(price, now=now)
+    priced = is_priced(price, now=now)
+    spot = spot_state(head, price=price.ticks, now=now).spot
+    sums = walk.sums.setdefault(head.underlying, _Sums(head=head, spot=spot, priced=priced))
+    state = spot_state(head, price=sums.spot, now=now)
+    seen_at = price.observed_at if price.ticks else 0
+    walk.oldest_price_at = seen_at if walk.oldest_price_at is None else min(walk.oldest_price_at, seen_at)
+    walk.flags |= Flag.FROZEN if head.frozen else Flag.NONE
+    walk.flags |= Flag.NONE if priced else Flag.STALE
+    walk.flags |= Flag.NOT_FRESH if age > RISK_PRICE_AGE_S or not price.ticks else Flag.NONE
+    walk.fresh_since = max(walk.fresh_since, price.fresh_since if priced else 0)
+    limit = 0
+    for position in book.pages[page_id]:
+        record = page.records[position.slot] if position.slot < len(page.records) else None
+        if record is None or record.kind == Kind.NONE or record.generation != position.generation:
+            walk.flags |= Flag.MISSING
+            continue
+        lots = position.lots
+        value, delta = live_mark(record, state)
+        leg = charge(record, lots)
+        sums.value += lots * value - (0 if priced else 2 * leg)
+        sums.charged += leg
+        sums.delta_x22 += lots * delta
+        sums.gross_lots += abs(lots) if record.kind != Kind.SPOT else 0
+        sums.vega += lots * record.vega
+        walk.held[page_id, position.slot] = lots
+        if priced:
+            walk.lanes.append((record, lots))
+            own = drift_limit_bps(head, record)
+            limit = min(limit or own, own)
+    if limit:
+        walk.drift_x32 = max(walk.drift_x32, drift_x32(head, spot=state.spot, limit_bps=limit))
+
+
+def _bounds(walk: _Walk, book: Book, manifest: ManifestState, certificate: Certificate) -> tuple[int, int]:
+    """Return U and L, settlement token units."""
+    assert walk.head is not None
+    tick = walk.head.tick
+    named = {*book.pages, *Book.from_words(certificate.book).pages}
+    pages = {page: posted for page, posted in manifest.pages.items() if page in named}
+    residual = Residual(pages, walk.held)
+    lower = lane_bound(walk.lanes) * tick
+    if certificate.book:
+        proven = residual.subtract_book(certificate, root=manifest.book_root, tick=tick)
+        if not walk.flags & Flag.STALE:
+            lower = max(lower, proven)
+    residual.subtract_atoms(certificate.atoms)
+    return residual.upper(tick=tick), lower
+
+
+def _margin(walk: _Walk, *, cash: int, upper: int, lower: int, open_interest: Mapping[int, int]) -> Margin:
+    assert walk.head is not None
+    factors, tick = walk.head, walk.head.tick
+    value = floor_initial = floor_maintenance = liquidity = 0
+    for underlying, sums in walk.sums.items():
+        net, gross = sums.net, sums.gross
+        value += sums.value
+        floor_initial += ceil_div(
+            factors.initial_net_floor_bps * net + factors.initial_gross_floor_bps * gross, _BPS
+        )
+        if not sums.priced:
+            continue
+        scaled = factors.maintenance_net_floor_bps * net + factors.maintenance_gross_floor_bps * gross
+        floor_maintenance += scaled // _BPS
+        liquidity += sums.liquidity(open_interest.get(underlying, 0))
+    maintenance = max(factors.maintenance_factor_bps * lower // _BPS, floor_maintenance * tick)
+    return Margin(
+        equity=cash + tick * value,
+        initial=max(max(upper, floor_initial * tick) + liquidity * tick, maintenance, DUST_REQUIREMENT),
+        maintenance=maintenance,
+        fresh_since=walk.fresh_since,
+        drift_x32=walk.drift_x32,
+        flags=walk.flags,
+    )
+
+
+def health(
+    book: Book,
+    *,
+    cash: int,
+    current: ManifestState | None,
+    baseline: ManifestState | None,
+    prices: Mapping[int, Price],
+    now: int,
+    open_interest: Mapping[int, int],
+) -> Health:
+    """Return what liquidation goes by: an account must fail the current manifest and the baseline."""
+    base = assess(book, cash=cash, manifest=baseline, prices=prices, now=now, open_interest=open_interest)
+    margin = assess(book, cash=cash, manifest=current, prices=prices, now=now, open_interest=open_interest)
+    equity, maintenance = margin.equity, margin.maintenance
+    if equity >= maintenance:
+        return Health(equity=equity, maintenance=maintenance, liquidatable=False, current=margin)
+    if (current is not None and current.mature) or base.flags & Flag.MISSING:
+        return Health(equity=equity, maintenance=maintenance, liquidatable=True, current=margin)
+    if baseline is None:
+        return Health(equity=equity, maintenance=0, liquidatable=False, current=margin)
+    raised = ceil_div(base.maintenance * (_X32 + base.drift_x32), _X32)
+    least = min(maintenance, raised)
+    failed = equity < least and base.equity < raised
+    return Health(equity=equity, maintenance=least, liquidatable=failed, current=margin)

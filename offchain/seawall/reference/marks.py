@@ -1,0 +1,80 @@
+"""Values between two pages: section 2 of the specification."""
+
+from dataclasses import dataclass
+
+from seawall.page.decode import Head, Record
+from seawall.page.layout import DELTA_ONE, Kind
+from seawall.reference.integers import div_towards_zero
+
+__all__ = ["MAX_SPOT_TICKS", "SpotState", "funding_at", "live_mark", "spot_state"]
+
+MAX_SPOT_TICKS = (1 << 40) - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpotState:
+    """Hold what all marks of one page share at one moment.
+
+    Attributes
+    ----------
+    spot
+        S, ticks; the page's reference spot if there is no price.
+    d_s
+        ``S - S0``, ticks.
+    d_d
+        ``dS^2 / (2 S0)``, ticks.
+    g_1
+        ``dS / S0``, X22.
+    funding
+        F(t) of one lot of a perpetual, ticks.
+    """
+
+    spot: int
+    d_s: int
+    d_d: int
+    g_1: int
+    funding: int
+
+
+def funding_at(head: Head, *, now: int) -> int:
+    """Return ``F(t) = (fundingX32 + fundingRateX32 min(t - asOf, fundingCapS)) >> 32``, ticks a lot."""
+    elapsed = min(max(now - head.as_of, 0), head.funding_cap_s)
+    return (head.funding_x32 + head.funding_rate_x32 * elapsed) >> 32
+
+
+def spot_state(head: Head, *, price: int, now: int) -> SpotState:
+    """Return the state of a page at a price; 0 stands for a feed that never had one."""
+    reference = head.reference_spot
+    spot = min(price, MAX_SPOT_TICKS) if price else reference
+    d_s = spot - reference
+    return SpotState(
+        spot=spot,
+        d_s=d_s,
+        d_d=div_towards_zero(d_s * d_s, 2 * reference),
+        g_1=div_towards_zero(d_s << 22, reference),
+        funding=funding_at(head, now=now),
+    )
+
+
+def live_mark(record: Record, state: SpotState) -> tuple[int, int]:
+    """Return the live value of one lot, ticks, and its slope in the spot, X22; a perpetual net of funding.
+
+    ``linear = mark + ((delta dS) >> 22)``, ``v = linear + ((gammaSpot dd) >> 10)``. Convexity holds an option above
+    ``linear``; its slope, at most 1, holds it below ``mark + max(0, dS)`` (a put: ``-dS``).
+    """
+    if record.kind == Kind.SPOT:
+        return state.spot, DELTA_ONE
+    if record.kind not in (Kind.PERPETUAL, Kind.FUTURE, Kind.CALL, Kind.PUT):
+        return 0, 0
+    linear = record.mark + ((record.delta_x22 * state.d_s) >> 22)
+    value = linear + ((record.gamma_spot_x10 * state.d_d) >> 10)
+    delta = record.delta_x22 + ((record.gamma_spot_x10 * state.g_1) >> 10)
+    if record.kind == Kind.PERPETUAL:
+        value -= state.funding
+    elif record.kind == Kind.CALL:
+        most = min(value, state.spot, record.mark + max(0, state.d_s))
+        value = max(state.spot - record.strike, 0, linear, most)
+    elif record.kind == Kind.PUT:
+        most = min(value, record.strike, record.mark + max(0, -state.d_s))
+        value = max(record.strike - state.spot, 0, linear, most)
+    return value, delta

@@ -1,0 +1,191 @@
+"""Fills: what may be added, what is a reduction, and what open interest follows."""
+
+from dataclasses import dataclass
+
+from seawall.page.decode import Head, Record
+from seawall.page.layout import MAX_TRADED_POSITIONS, Kind
+from seawall.reference.book import in_range
+from seawall.reference.certificate import EMPTY, Certificate
+from seawall.reference.engine import drift_limit_bps, drift_x32
+from seawall.reference.ledger import MAX_MANIFEST_AGE_S, Account, Vault, is_fresh
+from seawall.reference.marks import live_mark, spot_state
+from seawall.reference.rejection import Rejected, require
+from seawall.reference.state import Price, is_priced
+
+__all__ = ["REDUCE_BAND_BPS", "Fill", "Instrument", "find_instrument", "settle", "tally"]
+
+REDUCE_BAND_BPS = 40
+_BPS = 10_000
+_X32 = 1 << 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fill:
+    """Hold what `IMarginVault.Fill` holds, under the same names."""
+
+    taker: bytes
+    maker: bytes
+    page: int
+    slot: int
+    generation: int
+    lots: int
+    price_ticks: int
+    taker_fee: int = 0
+    maker_fee: int = 0
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Return slot and generation."""
+        return self.slot, self.generation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instrument:
+    """Hold one instrument at the live price: value and funding of a lot in ticks."""
+
+    head: Head
+    record: Record
+    spot: int
+    value: int
+    funding: int
+    priced: bool
+    drifted: bool
+
+    @property
+    def mark(self) -> int:
+        """Return the live value of one lot without funding, ticks."""
+        return self.value + self.funding
+
+    @property
+    def open_interest_cap(self) -> int:
+        """Return the largest open interest of the underlying, lots."""
+        return self.head.daily_volume * self.head.open_interest_cap_percent // 100 // max(self.spot, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Leg:
+    key: bytes
+    before: Account
+    old_lots: int
+    new_lots: int
+
+    @property
+    def reduces(self) -> bool:
+        """Say whether the position neither grows nor crosses zero."""
+        return self.old_lots * self.new_lots >= 0 and abs(self.new_lots) < abs(self.old_lots)
+
+
+def find_instrument(vault: Vault, page: int, key: tuple[int, int]) -> Instrument | None:
+    """Return an instrument at the live price; None if the current manifest lacks it."""
+    world = vault.world
+    slot, generation = key
+    posted = world.current.pages.get(page) if world.current else None
+    if posted is None or slot >= len(posted.records):
+        return None
+    head, record = posted.head, posted.records[slot]
+    if record.kind == Kind.NONE or record.generation != generation:
+        return None
+    price = world.prices.get(head.underlying, Price())
+    state = spot_state(head, price=price.ticks, now=world.now)
+    drift = drift_x32(head, spot=state.spot, limit_bps=drift_limit_bps(head, record))
+    return Instrument(
+        head=head,
+        record=record,
+        spot=state.spot,
+        value=live_mark(record, state)[0],
+        funding=state.funding if record.kind == Kind.PERPETUAL else 0,
+        priced=is_priced(price, now=world.now),
+        drifted=drift > _X32,
+    )
+
+
+def tally(vault: Vault, underlying: int, old_lots: int, new_lots: int) -> None:
+    """Keep the long lots of an underlying when one position changes; not for spot."""
+    grown = max(new_lots, 0) - max(old_lots, 0)
+    vault.open_interest[underlying] = vault.open_interest.get(underlying, 0) + grown
+
+
+def settle(
+    vault: Vault,
+    fill: Fill,
+    *,
+    venue: str,
+    taker_certificate: Certificate = EMPTY,
+    maker_certificate: Certificate = EMPTY,
+) -> None:
+    """Settle one trade.
+
+    Raises
+    ------
+    Rejected
+        With the error of the contract; nothing has changed then.
+    """
+    with vault.atomic():
+        require(fill.taker != fill.maker, "SameAccount", fill.taker)
+        require(fill.lots != 0, "ZeroLots")
+        instrument = find_instrument(vault, fill.page, fill.key)
+        if instrument is None:
+            raise Rejected("UnknownInstrument", fill.page, fill.slot, fill.generation)
+        underlying = instrument.head.underlying
+        interest = vault.open_interest.get(underlying, 0)
+        taker = _apply(vault, fill, instrument, key=fill.taker, lots=fill.lots, fee=fill.taker_fee)
+        maker = _apply(vault, fill, instrument, key=fill.maker, lots=-fill.lots, fee=fill.maker_fee)
+        vault.fees[venue] = vault.fees.get(venue, 0) + fill.taker_fee + fill.maker_fee
+        grown, cap = vault.open_interest.get(underlying, 0), instrument.open_interest_cap
+        require(grown <= interest or grown <= cap, "OpenInterestCap", underlying, grown, cap)
+        for leg, certificate in ((taker, taker_certificate), (maker, maker_certificate)):
+            if leg.reduces:
+                _check_reduction(vault, leg, fill, instrument, certificate)
+            else:
+                _check_added_risk(vault, leg, instrument, certificate)
+
+
+def _apply(vault: Vault, fill: Fill, instrument: Instrument, *, key: bytes, lots: int, fee: int) -> _Leg:
+    """Move one account: cash by ``-q (price - F) tick - fee``, the position by q."""
+    account = vault.account(key)
+    require(not account.in_auction, "InAuction", key)
+    before = account.copy()
+    old, new = account.book.add(fill.page, fill.key, lots, account=key)
+    account.cash -= lots * (fill.price_ticks - instrument.funding) * instrument.head.tick + fee
+    if instrument.record.kind != Kind.SPOT:
+        tally(vault, instrument.head.underlying, old, new)
+    return _Leg(key=key, before=before, old_lots=old, new_lots=new)
+
+
+def _check_added_risk(vault: Vault, leg: _Leg, instrument: Instrument, certificate: Certificate) -> None:
+    world, underlying = vault.world, instrument.head.underlying
+    assert world.current is not None
+    as_of = world.current.as_of
+    require(world.now <= as_of + MAX_MANIFEST_AGE_S, "ManifestOld", as_of)
+    require(not instrument.head.frozen, "UnderlyingFrozen", underlying)
+    require(not instrument.drifted, "UnderlyingDrifted", underlying)
+    shift, spot = instrument.record.shift, instrument.record.kind == Kind.SPOT
+    fits = in_range(leg.new_lots, shift) and not (spot and leg.new_lots < 0)
+    require(fits, "LotsOutOfRange", leg.new_lots, shift)
+    account = vault.account(leg.key)
+    require(len(account.book) <= MAX_TRADED_POSITIONS, "TooManyPositions", leg.key, MAX_TRADED_POSITIONS)
+    margin = vault.margin(leg.key, certificate)
+    require(is_fresh(margin), "PriceNotFresh", leg.key)
+    require(margin.equity >= margin.initial, "InitialMargin", leg.key, margin.equity, margin.initial)
+    account.last_check_block = world.block
+
+
+def _check_reduction(
+    vault: Vault, leg: _Leg, fill: Fill, instrument: Instrument, certificate: Certificate
+) -> None:
+    """Require the band, and the initial requirement or that MM does not rise and ``E1 M0 >= E0 M1``."""
+    require(instrument.priced, "PriceStale", instrument.head.underlying)
+    band = instrument.spot * REDUCE_BAND_BPS // _BPS
+    inside = abs(fill.price_ticks - instrument.mark) <= band
+    require(inside, "PriceOutsideBand", fill.price_ticks, instrument.mark, band)
+    margin = vault.margin(leg.key, certificate)
+    if is_fresh(margin) and margin.equity >= margin.initial:
+        vault.account(leg.key).last_check_block = vault.world.block
+        return
+    after = vault.margin(leg.key)
+    before = vault.margin_of(leg.before, vault.world.current)
+    helps = (
+        after.maintenance <= before.maintenance
+        and after.equity * before.maintenance >= before.equity * after.maintenance
+    )
+    require(helps, "ReduceRaisesRisk", leg.key, after.equity, after.maintenance)

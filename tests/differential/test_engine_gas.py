@@ -1,0 +1,28 @@
+"""What a health view and an assessment with a certificate cost when nothing is warm."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.engine_bench import atoms_certificate, sized_scene
+from tests.support.engine_world import EngineWorld
+
+HEALTH_LIMITS = {1: 42_000, 8: 75_000, 32: 145_000, 64: 235_000, 128: 410_000}
+
+
+@pytest.fixture(scope="module")
+def world() -> EngineWorld:
+    return EngineWorld()
+
+
+@pytest.mark.parametrize(("count", "limit"), HEALTH_LIMITS.items())
+def test_a_health_view_costs_at_most(world: EngineWorld, count: int, limit: int) -> None:
+    with world.evm.isolated():
+        world.stage(sized_scene(count))
+        assert world.gas() <= limit
+
+
+def test_an_atom_costs_at_most_four_thousand(world: EngineWorld) -> None:
+    with world.evm.isolated():
+        world.stage(sized_scene(64))
+        bare, hedged = (world.gas(certificate=atoms_certificate(count)) for count in (1, 9))
+        assert hedged - bare <= 8 * 4_000

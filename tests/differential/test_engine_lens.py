@@ -1,0 +1,57 @@
+"""The lens shows what the engine sums."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from tests.support.engine_world import ACCOUNT, NOW, EngineWorld, Scene, scenes
+from tests.support.evm import Contract
+
+from seawall.reference.state import Flag
+
+
+@pytest.fixture(scope="module")
+def world() -> EngineWorld:
+    return EngineWorld()
+
+
+@pytest.fixture(scope="module")
+def lens(world: EngineWorld) -> Contract:
+    return world.evm.deploy("MarginLens", world.harness, world.oracle, world.feed)
+
+
+@given(scene=scenes(largest=9))
+def test_positions_add_up_to_the_equity(world: EngineWorld, lens: Contract, scene: Scene) -> None:
+    assume(scene.current is not None)
+    prices = {u: price for u, price in scene.prices.items() if price.ticks and NOW - price.observed_at <= 120}
+    with world.evm.isolated():
+        world.stage(scene)
+        margin = world.assess()
+        assume(not margin.flags & Flag.STALE)
+        assert prices or not scene.book
+        views = lens.positions(ACCOUNT)
+        assert [(v.page, v.slot, v.generation, v.lots) for v in views] == [
+            (page, *p) for page, p in scene.book
+        ]
+        assert scene.cash + sum(v.value for v in views) == margin.equity
+        assert bool(margin.flags & Flag.MISSING) == any(v.flags & Flag.MISSING for v in views)
+
+
+@given(scene=scenes(largest=6))
+def test_the_book_is_the_one_whose_leaf_keepers_hash(
+    world: EngineWorld, lens: Contract, scene: Scene
+) -> None:
+    with world.evm.isolated():
+        world.stage(scene)
+        assert tuple(lens.book(ACCOUNT)) == scene.book.words()
+
+
+@given(scene=scenes(largest=6))
+def test_healths_are_those_of_the_vault(world: EngineWorld, lens: Contract, scene: Scene) -> None:
+    with world.evm.isolated():
+        world.stage(scene)
+        equity, maintenance, liquidatable, _ = world.health()
+        (one,) = lens.healths([ACCOUNT])
+        assert (one.equity, one.maintenance, one.liquidatable) == (equity, maintenance, liquidatable)
+        assert len(lens.liquidatable([ACCOUNT])) == liquidatable
+        assert lens.summary(ACCOUNT).positions == len(scene.book)

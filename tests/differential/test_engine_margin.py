@@ -1,0 +1,99 @@
+"""The engine and the integer reference agree to the wei, whatever pages, books and prices hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+from tests.support.engine_world import EngineWorld, Scene, certificates, scenes
+from tests.support.evm import Revert
+
+from seawall.reference import engine as reference
+from seawall.reference.certificate import EMPTY, Certificate
+from seawall.reference.rejection import Rejected
+from seawall.reference.state import Margin
+
+
+@pytest.fixture(scope="module")
+def world() -> EngineWorld:
+    return EngineWorld()
+
+
+def expected(scene: Scene, *, certificate: Certificate = EMPTY, baseline: bool = False) -> Margin:
+    return reference.assess(
+        scene.book,
+        cash=scene.cash,
+        manifest=scene.baseline if baseline else scene.current,
+        prices=scene.prices,
+        now=scene.now,
+        open_interest=scene.open_interest,
+        certificate=certificate,
+    )
+
+
+def attempted(scene: Scene, *, certificate: Certificate, baseline: bool) -> Margin | None:
+    try:
+        return expected(scene, certificate=certificate, baseline=baseline)
+    except Rejected:
+        return None
+
+
+def assert_same(found: Any, wanted: Margin) -> None:
+    for name, value in (
+        ("equity", wanted.equity),
+        ("initial", wanted.initial),
+        ("maintenance", wanted.maintenance),
+        ("freshSince", wanted.fresh_since),
+        ("driftX32", wanted.drift_x32),
+        ("flags", int(wanted.flags)),
+        ("manifestAsOf", wanted.manifest_as_of),
+        ("oldestPriceAt", wanted.oldest_price_at),
+    ):
+        assert getattr(found, name) == value, name
+
+
+@given(scene=scenes(), baseline=st.booleans())
+def test_INV_10_margin_equals_the_reference(world: EngineWorld, scene: Scene, baseline: bool) -> None:
+    with world.evm.isolated():
+        world.stage(scene)
+        found = world.assess(baseline=baseline)
+        wanted = expected(scene, baseline=baseline)
+        event(f"flags {wanted.flags!r}")
+        assert_same(found, wanted)
+
+
+@given(scene=scenes())
+def test_INV_10_health_equals_the_reference(world: EngineWorld, scene: Scene) -> None:
+    with world.evm.isolated():
+        world.stage(scene)
+        equity, maintenance, liquidatable, current = world.health()
+        wanted = reference.health(
+            scene.book,
+            cash=scene.cash,
+            current=scene.current,
+            baseline=scene.baseline,
+            prices=scene.prices,
+            now=scene.now,
+            open_interest=scene.open_interest,
+        )
+        event(f"liquidatable {wanted.liquidatable}")
+        assert (equity, maintenance, liquidatable) == (wanted.equity, wanted.maintenance, wanted.liquidatable)
+        assert_same(current, wanted.current)
+
+
+@given(data=st.data(), scene=scenes(largest=12), baseline=st.booleans())
+def test_INV_10_certificates_equal_the_reference(
+    world: EngineWorld, data: st.DataObject, scene: Scene, baseline: bool
+) -> None:
+    certificate = data.draw(certificates(scene.baseline if baseline else scene.current))
+    with world.evm.isolated():
+        world.stage(scene)
+        wanted = attempted(scene, certificate=certificate, baseline=baseline)
+        if wanted is None:
+            event("rejected")
+            with pytest.raises(Revert, match="BadCertificate"):
+                world.assess(certificate=certificate, baseline=baseline)
+        else:
+            assert_same(world.assess(certificate=certificate, baseline=baseline), wanted)

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title A feed whose words are written by the test
+contract ScriptedFeed {
+    mapping(uint256 => uint256) internal words;
+    mapping(uint256 => bool) public hasAnchor;
+
+    function set(uint256 underlying, uint256 priceTicks, uint256 observedAt) external {
+        words[underlying] = priceTicks | (observedAt << 64) | (observedAt << 104);
+    }
+
+    function setAnchored(uint256 underlying, bool anchored) external {
+        hasAnchor[underlying] = anchored;
+    }
+
+    function price(uint256 underlying) external view returns (uint256 priceTicks, uint256 observedAt) {
+        return (uint64(words[underlying]), uint40(words[underlying] >> 64));
+    }
+
+    function load(uint256 packedUnderlyings, uint256 count) external view returns (uint256[] memory loaded) {
+        loaded = new uint256[](count);
+        for (uint256 i; i < count; ++i) loaded[i] = words[(packedUnderlyings >> (8 * i)) & 0xff];
+    }
+}

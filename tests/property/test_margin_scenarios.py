@@ -1,0 +1,118 @@
+"""Scenarios see only the past, keep their marginals, and carry weights that sum to one."""
+
+from dataclasses import replace
+
+import hypothesis.strategies as st
+import numpy as np
+from hypothesis import assume, given
+from tests.property.margin_strategies import SHORT, close_paths
+from tests.property.margin_strategies import float_errors_raise as float_errors_raise
+
+from seawall.arrays import Floats
+from seawall.margin.perpetuals import leg_shortfall, spot_pnl
+from seawall.margin.scenarios import (
+    ScenarioSet,
+    block_shuffled_rows,
+    build_scenarios,
+    comonotone_rows,
+    rescale,
+)
+from seawall.margin.settings import ModelSettings
+from seawall.margin.shortfall import tail_measures
+from seawall.margin.stress import Role, stress_log_returns
+from seawall.margin.volatility import sigma_path
+
+STRESS = stress_log_returns([Role.MAJOR, Role.OTHER])
+
+
+def scenarios_of(closes: Floats, *, now: int | None = None, settings: ModelSettings = SHORT) -> ScenarioSet:
+    sigma = sigma_path(closes, bar_h=1.0, settings=settings)
+    return build_scenarios(closes, sigma, bar_h=1.0, settings=settings, stress=STRESS, now=now)
+
+
+@given(close_paths(days=8, bar_h=1.0, columns=2, gaps=True), st.floats(0.0, 1.0))
+def test_weights_are_probabilities_and_rows_are_counted(closes: Floats, share: float) -> None:
+    made = scenarios_of(closes, settings=replace(SHORT, dependence_share=share))
+    assert (made.weights > 0).all()
+    assert abs(made.weights.sum() - 1.0) < 1e-12
+    assert len(made.log_returns) == len(made.weights) == made.historical + made.dependence + made.stress
+    np.testing.assert_allclose(made.weights[-made.stress :], SHORT.stress_probability)
+    assert np.ptp(made.weights[: -made.stress]) == 0.0
+
+
+@given(close_paths(days=8, bar_h=1.0, columns=2), st.data())
+def test_bars_after_t_never_change_the_scenarios_at_t(closes: Floats, data: st.DataObject) -> None:
+    now = data.draw(st.integers(24 * 5, len(closes) - 1))
+    seen = scenarios_of(closes[: now + 1])
+    later = closes.copy()
+    later[now + 1 :] *= np.exp(np.random.default_rng(now).normal(size=later[now + 1 :].shape))
+    for whole in (closes, later):
+        np.testing.assert_allclose(scenarios_of(whole, now=now).log_returns, seen.log_returns, rtol=1e-9)
+
+
+@given(close_paths(days=8, bar_h=1.0, columns=2))
+def test_historical_rows_are_past_moves_at_todays_volatility(closes: Floats) -> None:
+    sigma = sigma_path(closes, bar_h=1.0, settings=SHORT)
+    made = build_scenarios(closes, sigma, bar_h=1.0, settings=SHORT, stress=STRESS)
+    last = len(closes) - 1
+    for i in range(made.historical):
+        start = last - 24 - 4 * (made.historical - 1 - i)
+        factor = np.clip(sigma[last] / sigma[start], 0.5, 2.5)
+        expected = np.log(closes[start + 24] / closes[start]) * factor
+        np.testing.assert_allclose(made.log_returns[i], expected, rtol=1e-9, atol=1e-12)
+    oldest = last - 24 - 4 * (made.historical - 1)
+    assert oldest - 4 < 0 or np.isnan(sigma[oldest - 4]).any()
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40))
+def test_comonotone_rows_rise_together_within_each_range(seed: int, count: int) -> None:
+    moves = np.random.default_rng(seed).standard_t(3, size=(100, 3))
+    rows = comonotone_rows(moves, count=count)
+    assert rows.shape == (count, 3)
+    assert (np.diff(rows, axis=0) >= 0).all()
+    assert (rows >= moves.min(axis=0)).all()
+    assert (rows <= moves.max(axis=0)).all()
+
+
+@given(st.integers(0, 2**32), st.integers(0, 60), st.integers(1, 9))
+def test_block_shuffled_rows_keep_runs_of_each_column(seed: int, count: int, block: int) -> None:
+    moves = np.random.default_rng(seed).normal(size=(50, 3))
+    rows = block_shuffled_rows(moves, count=count, block_rows=block, seed=seed)
+    assert rows.shape == (count, 3)
+    np.testing.assert_array_equal(rows, block_shuffled_rows(moves, count=count, block_rows=block, seed=seed))
+    for column in range(3):
+        dates = [int(np.flatnonzero(moves[:, column] == value)[0]) for value in rows[:, column]]
+        runs = [(dates[i] + 1) % 50 == dates[i + 1] for i in range(count - 1) if (i + 1) % block]
+        assert all(runs)
+
+
+@given(st.integers(0, 2**32), st.floats(0.01, 100.0))
+def test_rescaling_stays_within_its_limits_and_keeps_signs(seed: int, ratio: float) -> None:
+    rng = np.random.default_rng(seed)
+    moves, then = rng.normal(size=(20, 2)), np.exp(rng.normal(size=(20, 2)))
+    scaled = rescale(moves, sigma_then=then, sigma_now=np.full(2, ratio), lower=0.5, upper=2.5)
+    factor = scaled / moves
+    assert (factor >= 0.5 - 1e-12).all()
+    assert (factor <= 2.5 + 1e-12).all()
+
+
+@given(close_paths(days=8, bar_h=1.0, columns=2), st.floats(1.0, 3.0), st.sampled_from([0.9, 0.99]))
+def test_larger_moves_never_lower_the_requirement(closes: Floats, factor: float, alpha: float) -> None:
+    """Scaling every move of history away from zero scales every scenario, stress rows aside.
+
+    A leg whose whole tail consists of losses then loses at least as much under the same test measure.
+    """
+    wilder = np.exp(factor * np.log(closes / closes[0]))
+    calm, wild = scenarios_of(closes), scenarios_of(wilder)
+    ordinary = calm.historical + calm.dependence
+    np.testing.assert_allclose(
+        wild.log_returns[:ordinary], factor * calm.log_returns[:ordinary], rtol=1e-6, atol=1e-9
+    )
+    pnl = spot_pnl(calm.log_returns)
+    both = np.concatenate([pnl, -pnl], axis=1)
+    tail = tail_measures(both, calm.weights, alpha=alpha) > 0
+    losing = np.array([(both[tail[i], i] < 0).all() for i in range(4)])
+    assume(losing.any())
+    before = np.concatenate(leg_shortfall(pnl, calm.weights, alpha=alpha))
+    after = np.concatenate(leg_shortfall(spot_pnl(wild.log_returns), wild.weights, alpha=alpha))
+    assert (after[losing] >= before[losing] * (1 - 1e-6)).all()
