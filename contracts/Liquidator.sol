@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import {ILiquidator} from "./interfaces/ILiquidator.sol";
-import {Certificate, IMarginVault, MARGIN_MISSING, MARGIN_NONE_PRICED, MARGIN_STALE, Margin} from "./interfaces/IMarginVault.sol";
+import {Certificate, IMarginVault, Margin} from "./interfaces/IMarginVault.sol";
+import {MARGIN_MISSING, MARGIN_NO_MANIFEST, MARGIN_NONE_PRICED, MARGIN_STALE} from "./interfaces/IMarginVault.sol";
 import {IVaultPriceFeed} from "./interfaces/IPriceFeed.sol";
 import {AccountWord} from "./libraries/AccountWord.sol";
 import {AuctionMath, PREMIUM_MAX_SECONDS, WAD} from "./libraries/AuctionMath.sol";
@@ -196,6 +197,15 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         sale.fundPays = current.flags & (MARGIN_STALE | MARGIN_MISSING) == 0;
         sale.fractionWad = AuctionMath.largestFractionWad(sale.equity, sale.maintenance, sale.kWad);
         if (maxFractionWad < sale.fractionWad) sale.fractionWad = maxFractionWad;
+        if (sale.equity < 0) _requireLossProven(account, sale.equity, sale.maintenance);
+    }
+
+    /// @dev A hole is filled from what belongs to others, so a young manifest alone may open it by M at most: `E_b - E <= M`.
+    function _requireLossProven(bytes32 account, int256 equity, uint256 maintenance) private view {
+        Certificate memory none;
+        Margin memory old = VAULT.margin(account, none, true);
+        if (old.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) != 0) return;
+        require(old.equity - equity <= int256(maintenance), LossUnproven(account, equity, old.equity));
     }
 
     /// @dev Health of an account that fails it on a price; reverts for any other.

@@ -25,6 +25,7 @@ interface ILiquidator {
     error ZeroFraction();
     error PaysMoreThan(int256 pays, int256 limit);
     error HealthFell(bytes32 account, int256 equity, uint256 maintenance);
+    error LossUnproven(bytes32 account, int256 equity, int256 baselineEquity);
     error TooEarly(uint256 liveSecondsLeft);
 
     event AuctionStarted(bytes32 indexed account, int256 equity, uint256 maintenance, uint256 liveSeconds);

@@ -63,6 +63,7 @@ interface IMarginOracle {
     error ActivationPaused();
     error WrongConfigDigest(bytes32 given, bytes32 expected);
     error EpochNotIncreasing(uint256 given, uint256 current);
+    error EpochTooFar(uint256 given, uint256 current);
     error AsOfNotIncreasing(uint256 given, uint256 current);
     error AsOfInFuture(uint256 given, uint256 timestamp);
     error ManifestExpired(uint256 validUntil, uint256 timestamp);

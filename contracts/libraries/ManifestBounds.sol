@@ -3,8 +3,8 @@ pragma solidity ^0.8.24;
 
 import {IMarginOracle, ProbeBounds} from "../interfaces/IMarginOracle.sol";
 import {LeakyBucket, PPM} from "./LeakyBucket.sol";
-import {LiveMark} from "./LiveMark.sol";
-import {PageLayout} from "./PageLayout.sol";
+import {LiveMark, SpotState} from "./LiveMark.sol";
+import {KIND_PERPETUAL, PAGE_HEAD_WORDS, PageLayout} from "./PageLayout.sol";
 import {PageChecks} from "./PageChecks.sol";
 import {MAX_RATIO_PPM, ProbeWord} from "./ProbeWord.sol";
 
@@ -17,12 +17,17 @@ library ManifestBounds {
     using PageLayout for uint256;
     using ProbeWord for uint256;
 
-    /// @dev |V(spot) - spot| 1e6 <= maxBasisPpm spot for the probe's value without funding.
-    function checkBasis(uint256 underlying, uint256 head0, uint256 record, uint256 spot, uint256 maxBasisPpm) internal pure {
-        (int256 given,) = LiveMark.value(LiveMark.stateAt(head0, 0, spot, 0), record);
-        uint256 mark = given > 0 ? uint256(given) : 0;
-        uint256 basis = mark > spot ? mark - spot : spot - mark;
-        require(basis * PPM <= maxBasisPpm * spot, IMarginOracle.BasisTooWide(underlying, mark, spot));
+    /// @dev |V(spot) - spot| 1e6 <= maxBasisPpm spot for every perpetual's value without funding.
+    function checkBasis(uint256 underlying, uint256[] memory words, uint256 spot, uint256 maxBasisPpm) internal pure {
+        SpotState memory state = LiveMark.stateAt(words[0], 0, spot, 0);
+        for (uint256 i; i < words[0].rows(); ++i) {
+            uint256 record = words[PAGE_HEAD_WORDS + i];
+            if (record.kind() != KIND_PERPETUAL) continue;
+            (int256 given,) = LiveMark.value(state, record);
+            uint256 mark = given > 0 ? uint256(given) : 0;
+            uint256 basis = mark > spot ? mark - spot : spot - mark;
+            require(basis * PPM <= maxBasisPpm * spot, IMarginOracle.BasisTooWide(underlying, mark, spot));
+        }
     }
 
     /// @dev |F - F_previous| and the posted rate times the elapsed time stay within fundingPpmPerDay of spot a day.

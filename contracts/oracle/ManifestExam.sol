@@ -11,6 +11,8 @@ import {RingState} from "./OracleRing.sol";
 
 /// @dev Longest time between a manifest's asOf and the end of its validity.
 uint256 constant MAX_VALIDITY = 30 minutes;
+/// @dev Most epochs a manifest may skip: none can use them up and leave no room for the signers that follow.
+uint256 constant MAX_EPOCH_STEP = 1 << 20;
 /// @dev Words of the largest head and records.
 uint256 constant SCRATCH_WORDS = 4 + 255;
 /// @dev Underlying ids 0, 1, 2, .. as IPriceFeed packs them.
@@ -72,6 +74,7 @@ abstract contract ManifestExam is OracleRatios {
         require(manifest.configDigest == configDigest, WrongConfigDigest(manifest.configDigest, configDigest));
         bool later = manifest.epoch > highWater.epoch && manifest.epoch <= type(uint40).max;
         require(later, EpochNotIncreasing(manifest.epoch, highWater.epoch));
+        require(manifest.epoch - highWater.epoch <= MAX_EPOCH_STEP, EpochTooFar(manifest.epoch, highWater.epoch));
         require(manifest.asOf > highWater.asOf, AsOfNotIncreasing(manifest.asOf, highWater.asOf));
         require(manifest.asOf <= block.timestamp, AsOfInFuture(manifest.asOf, block.timestamp));
         require(manifest.validUntil >= block.timestamp, ManifestExpired(manifest.validUntil, block.timestamp));
@@ -100,6 +103,7 @@ abstract contract ManifestExam is OracleRatios {
         if (rows == 0) return;
         uint256 spot = _spot(draft, underlying, page);
         (uint256 probePage, uint256 probeSlot) = REGISTRY.probe(underlying);
+        ManifestBounds.checkBasis(underlying, draft.words, spot, limits.maxBasisPpm);
         if (page == probePage) _examineProbe(draft, underlying, probeSlot, spot, limits);
         _examineMarks(draft, page, spot);
     }
@@ -134,7 +138,6 @@ abstract contract ManifestExam is OracleRatios {
         uint256 record = draft.words[PAGE_HEAD_WORDS + slot];
         uint256 previous = probeWords[(draft.current << 8) | underlying];
         uint256 elapsed = head0.asOf() - draft.asOfBefore;
-        ManifestBounds.checkBasis(underlying, head0, record, spot, limits.maxBasisPpm);
         ManifestBounds.checkFunding(underlying, draft.words[2], previous, elapsed, spot, limits.fundingPpmPerDay);
         draft.probes[underlying] =
             ManifestBounds.nextProbe(underlying, draft.words, record, previous, limits, block.timestamp);

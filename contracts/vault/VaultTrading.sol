@@ -145,6 +145,7 @@ abstract contract VaultTrading is VaultStorage {
         require(word.positions() <= MAX_TRADED_POSITIONS, TooManyPositions(leg.account, MAX_TRADED_POSITIONS));
         Margin memory m = _assess(leg.account, word, certificate, false);
         require(_fresh(m), PriceNotFresh(leg.account));
+        m = _tighter(leg.account, word, certificate, m);
         require(m.equity >= int256(m.initial), InitialMargin(leg.account, m.equity, m.initial));
         ledger.accounts[leg.account] = word.withLastCheckBlock(block.number);
     }
@@ -161,30 +162,55 @@ abstract contract VaultTrading is VaultStorage {
 
         uint256 word = ledger.accounts[leg.account];
         Margin memory m = _assess(leg.account, word, certificate, false);
-        if (_fresh(m) && m.equity >= int256(m.initial)) {
-            ledger.accounts[leg.account] = word.withLastCheckBlock(block.number);
-            return;
+        if (_fresh(m)) {
+            m = _tighter(leg.account, word, certificate, m);
+            if (m.equity >= int256(m.initial)) {
+                ledger.accounts[leg.account] = word.withLastCheckBlock(block.number);
+                return;
+            }
         }
         _requireHelps(leg, fill, word);
     }
 
-    /// @dev MM does not rise and `E1 M0 >= E0 M1`. Both sides without a certificate: one that shows a book could raise M0 alone.
-    /// The book is put back for a moment, so that a reduction that meets the initial requirement never pays for this.
+    /// @dev The current margin, or the baseline's if only that one falls short: what only a young manifest credits could be handed to an
+    /// account without positions, which withdraws at once. A baseline that is not there or lacks a key does not count.
+    function _tighter(bytes32 account, uint256 word, Certificate calldata certificate, Margin memory m)
+        private
+        view
+        returns (Margin memory)
+    {
+        if (m.equity < int256(m.initial)) return m;
+        Margin memory old = _assess(account, word, certificate, true);
+        return _counts(old) && old.equity < int256(old.initial) ? old : m;
+    }
+
+    /// @dev MM does not rise and `E1 M0 >= E0 M1`, under current and baseline. All without a certificate: one that shows a book could raise
+    /// M0 alone. The book is put back for a moment, so that a reduction that meets the initial requirement never pays for this.
     function _requireHelps(Leg memory leg, Fill calldata fill, uint256 word) private {
         Certificate memory none;
         bytes32 account = leg.account;
         uint256 key = Book.keyOf(fill.slot, fill.generation);
         Margin memory m1 = _assess(account, word, none, false);
+        Margin memory b1 = _assess(account, word, none, true);
         (uint256 oldWord,,) = Book.addLots(ledger, account, word, fill.page, key, -leg.lots);
         oldWord = oldWord.withCash(leg.oldWord.cash());
         Margin memory m0 = _assess(account, oldWord, none, false);
+        Margin memory b0 = _assess(account, oldWord, none, true);
         (oldWord,,) = Book.addLots(ledger, account, oldWord, fill.page, key, leg.lots);
         ledger.accounts[account] = oldWord.withCash(word.cash());
-        require(
-            m1.maintenance <= m0.maintenance
-                && m1.equity * int256(m0.maintenance) >= m0.equity * int256(m1.maintenance),
-            ReduceRaisesRisk(account, m1.equity, m1.maintenance)
-        );
+        require(_helps(m0, m1), ReduceRaisesRisk(account, m1.equity, m1.maintenance));
+        require(!_counts(b0) || _helps(b0, b1), ReduceRaisesRisk(account, b1.equity, b1.maintenance));
+    }
+
+    /// @dev M1 <= M0 and E1 M0 >= E0 M1.
+    function _helps(Margin memory m0, Margin memory m1) private pure returns (bool) {
+        return m1.maintenance <= m0.maintenance
+            && m1.equity * int256(m0.maintenance) >= m0.equity * int256(m1.maintenance);
+    }
+
+    /// @dev Whether a baseline knows the whole book.
+    function _counts(Margin memory old) private pure returns (bool) {
+        return old.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0;
     }
 
     function _fresh(Margin memory m) private pure returns (bool) {

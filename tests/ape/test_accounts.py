@@ -47,9 +47,7 @@ def test_INV_04_withdraw__without_positions__needs_no_oracle(
 
 
 def test_withdraw__more_than_the_cash__reverts(world: World, account: bytes, trader: AccountAPI) -> None:
-    with ape.reverts(
-        world.vault.InsufficientCash, account=account, cash=100 * TOKEN, wanted=100 * TOKEN + 1
-    ):
+    with ape.reverts(world.vault.InsufficientCash, account=account, cash=100 * TOKEN, wanted=100 * TOKEN + 1):
         world.vault.withdraw(account, 100 * TOKEN + 1, trader, sender=trader)
 
 

@@ -19,9 +19,13 @@ def test_restored_takes_the_chain_back(world: World, trader: AccountAPI) -> None
 def test_restored_lets_a_failure_through_and_still_takes_the_chain_back(
     world: World, trader: AccountAPI
 ) -> None:
-    with pytest.raises(AssertionError, match="on purpose"), restored(world.chain):
-        world.token.mint(trader, TOKEN, sender=trader)
-        raise AssertionError("on purpose")
+    def fail_inside() -> None:
+        with restored(world.chain):
+            world.token.mint(trader, TOKEN, sender=trader)
+            raise AssertionError("on purpose")
+
+    with pytest.raises(AssertionError, match="on purpose"):
+        fail_inside()
     assert world.token.balanceOf(trader) == 0
 
 

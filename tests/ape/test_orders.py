@@ -56,7 +56,9 @@ def lots_of(world: World, account: bytes) -> int:
     return int(world.vault.positionLots(account, 0, 0, 1))
 
 
-def fill(world: World, taken: tuple[Any, bytes], made: tuple[Any, bytes], lots: int, sender: AccountAPI) -> Any:
+def fill(
+    world: World, taken: tuple[Any, bytes], made: tuple[Any, bytes], lots: int, sender: AccountAPI
+) -> Any:
     return world.venue.fill(*taken, *made, lots, EMPTY, EMPTY, sender=sender)
 
 
@@ -106,7 +108,13 @@ def test_a_wallet_signs_the_same_order(
     )
     signature = trader.sign_message(signable)
     assert signature is not None
-    fill(world, (order.as_tuple(), signature.encode_rsv()), world.signed(world.order(maker, -3), maker), 3, attacker)
+    fill(
+        world,
+        (order.as_tuple(), signature.encode_rsv()),
+        world.signed(world.order(maker, -3), maker),
+        3,
+        attacker,
+    )
     assert lots_of(world, taker_account) == 3
 
 

@@ -77,7 +77,17 @@ class World:
         self.nonce = 0
         chain.mine(timestamp=GENESIS)
         self.deployment = deploy(ape_sender(chain.provider, self.deployer), self.plan())
-        for role in ("token", "feed", "anchor_feed", "registry", "oracle", "vault", "liquidator", "fund", "venue"):
+        for role in (
+            "token",
+            "feed",
+            "anchor_feed",
+            "registry",
+            "oracle",
+            "vault",
+            "liquidator",
+            "fund",
+            "venue",
+        ):
             setattr(self, role, self.contract(role))
 
     token: ContractInstance

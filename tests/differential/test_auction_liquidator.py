@@ -619,6 +619,8 @@ def test_deleverage__may_not_make_the_opposite_account_unhealthy(
     system.advance(2 * MINUTE_S)
     system.markets[0].atoms = [((0, -1), (1, 1))]
     system.publish()
+    system.advance(60 * MINUTE_S)  # the baseline must hold the atom too
+    system.publish()
     system.push()
     spread = system.open(ATTACKER, 400)
     for pairs in range(0, 100, 20):

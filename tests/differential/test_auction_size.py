@@ -59,7 +59,7 @@ class Forged:
         self.ledger = next(slot for slot in range(64) if at(self.vault, mapped(SELLER_ID, slot)) == word)
 
     def put(self, account: bytes, book: Book, cash: int) -> None:
-        insert = self.evm.engine.insert_account_storage
+        insert = self.evm.put_storage
         insert(self.vault, mapped(account, self.ledger), account_word(book, cash=cash))
         for page in book.pages:
             base = mapped(page, mapped(account, self.ledger + 1))

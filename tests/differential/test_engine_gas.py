@@ -6,7 +6,7 @@ import pytest
 from tests.support.engine_bench import atoms_certificate, sized_scene
 from tests.support.engine_world import EngineWorld
 
-HEALTH_LIMITS = {1: 42_000, 8: 75_000, 32: 145_000, 64: 235_000, 128: 410_000}
+HEALTH_LIMITS = {1: 51_000, 8: 91_500, 32: 167_500, 64: 262_500, 128: 454_000}
 
 
 @pytest.fixture(scope="module")

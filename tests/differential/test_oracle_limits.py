@@ -19,6 +19,7 @@ from tests.support.oracle_world import (
 )
 
 X32 = 1 << 32
+ANY_BASIS = (*BOUNDS[:4], 1_000_000, BOUNDS[5])  # so that only the jump of a mark binds
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +175,13 @@ def test_a_page_refers_to_the_price_of_the_feed(world: OracleWorld, direction: i
 # Marks
 
 
+def test_every_perpetual_is_marked_near_the_feed(world: OracleWorld) -> None:
+    world.registry.listInstrument(0, 1, 0, 0, 0, sender=GOVERNOR)
+    edge = SPOTS[0] * BOUNDS[4] // 1_000_000
+    pages = [recorded(world.page(0, rows=2), 1, mark=SPOTS[0] + edge + 1), *world.pages()[1:]]
+    assert refused(world, "BasisTooWide", pages).args_ == (0, SPOTS[0] + edge + 1, SPOTS[0])
+
+
 @pytest.mark.parametrize("direction", [1, -1])
 def test_the_probe_is_marked_near_the_feed(world: OracleWorld, direction: int) -> None:
     pages = world.pages()
@@ -194,6 +202,7 @@ def test_the_basis_is_measured_at_the_feed_not_at_the_page(world: OracleWorld) -
 def test_INV_14_a_mark_stays_within_one_leg_of_the_last_one_at_the_feed(
     world: OracleWorld, matured: bool
 ) -> None:
+    world.oracle.setBounds(0, ANY_BASIS, sender=GOVERNOR)
     world.registry.listInstrument(0, 1, 0, 0, 0, sender=GOVERNOR)
     first = world.page(0, rows=2)
     world.publish([first, *world.pages()[1:]])
@@ -213,6 +222,7 @@ def test_INV_14_a_mark_stays_within_one_leg_of_the_last_one_at_the_feed(
 def test_INV_14_marks_are_held_to_the_baseline_however_many_manifests_come_in_between(
     world: OracleWorld,
 ) -> None:
+    world.oracle.setBounds(0, ANY_BASIS, sender=GOVERNOR)
     world.registry.listInstrument(0, 1, 0, 0, 0, sender=GOVERNOR)
     world.publish([world.page(0, rows=2), *world.pages()[1:]])
     world.wait(GRACE_S)
@@ -230,8 +240,9 @@ def test_INV_14_marks_are_held_to_the_baseline_however_many_manifests_come_in_be
 
 
 def test_a_listing_has_no_mark_to_be_held_to(world: OracleWorld) -> None:
+    world.oracle.setBounds(0, ANY_BASIS, sender=GOVERNOR)
     world.registry.listInstrument(0, 1, 0, 0, 0, sender=GOVERNOR)
-    world.publish([recorded(world.page(0, rows=2), 1, mark=3 * SPOTS[0]), *world.pages()[1:]])
+    world.publish([recorded(world.page(0, rows=2), 1, mark=2 * SPOTS[0]), *world.pages()[1:]])
 
 
 # Funding

@@ -40,6 +40,7 @@ ARTIFACT_FOLDERS = (
     ".build/artifacts",
 )
 GAS_CAP = 10**10
+_CODE_SIZE = re.compile(r"state: Analysed \{ len: (\d+)")
 _OUTPUT = re.compile(r"output: 0x([0-9a-f]*)")
 _GAS = re.compile(r"gas_used: (\d+)")
 _REASON = re.compile(r"reason: (\w+)")
@@ -198,6 +199,7 @@ class Evm:
         self.libraries: dict[str, str] = {}
         self.gas_used = 0
         self._logs: list[Any] = []
+        self._seeded: dict[str, dict[int, int]] = {}  # slots written past the journal, by address
         self._set_block(timestamp, number)
 
     def _set_block(self, timestamp: int, number: int) -> None:
@@ -271,6 +273,11 @@ class Evm:
         """Place runtime code at an address."""
         self.engine.insert_account_info(address, pyrevm.AccountInfo(nonce=1, code=code))
 
+    def put_storage(self, address: str, slot: int, value: int) -> None:
+        """Write a slot of a contract. The engine may keep it where its journal does not show it, so `cold` is told."""
+        self._seeded.setdefault(address.lower(), {})[slot] = value
+        self.engine.insert_account_storage(address, slot, value)
+
     def events(self, contract: Contract) -> list[tuple[str, Any]]:
         """Return (name, arguments) of the last message's events that a contract emitted."""
         entries = {bytes(keccak(text=_signature(e))): e for e in contract.abi if e["type"] == "event"}
@@ -306,11 +313,21 @@ class Evm:
         for (address, start), end in zip(starts, ends, strict=True):
             basic = self.engine.basic(address)
             made: Any = pyrevm.AccountInfo  # its stub lacks the balance
-            info = made(nonce=basic.nonce, balance=basic.balance, code=self.engine.get_code(address))
+            code = self.engine.get_code(address) or b""
+            if analysed := _CODE_SIZE.search(text, start, end):
+                code = code[
+                    : int(analysed[1])
+                ]  # the rest is the engine's padding, which extcodesize would count
+            info = made(nonce=basic.nonce, balance=basic.balance, code=code)
             copy.engine.insert_account_info(address, info)
+            slots = dict(self._seeded.get(address.lower(), {}))
             if storage := _STORAGE.search(text, start, end):
-                for key, value in _SLOT.findall(storage[1]):
-                    copy.engine.insert_account_storage(address, int(key), int(value))
+                slots |= {int(key): int(value) for key, value in _SLOT.findall(storage[1])}
+            for key, value in slots.items():
+                checkpoint = copy.engine.snapshot()
+                copy.engine.insert_account_storage(address, key, value)
+                copy.engine.revert(checkpoint)  # else the account stays loaded, and later slots come in warm
+            copy._seeded[address.lower()] = slots
         return copy
 
     def _linked(self, code: Mapping[str, Any], given: Mapping[str, str]) -> bytes:

@@ -39,16 +39,19 @@ class Feed:
         """Hold an underlying to the independent source."""
         self.contract.setAnchor(underlying, self.anchor, ANCHOR_MAX_AGE_S, sender=governor)
 
-    def push(self, prices: Mapping[int, int], *, anchors: Mapping[int, int] | None = None) -> None:
-        """Push prices observed now, ticks; the independent source says the same, unless told otherwise."""
+    def batches(self, prices: Mapping[int, int]) -> tuple[int, int, list[tuple[int, tuple[int, ...], bytes]]]:
+        """Return the arguments of `push` for prices observed now, ticks, signed by all."""
         now = self.contract.evm.timestamp
-        seen = prices if anchors is None else anchors
-        self.anchor.push(list(seen), list(seen.values()), now)
         underlyings = sorted(prices)
         packed = sum(underlying << 8 * i for i, underlying in enumerate(underlyings))
         batch = PriceBatch(
             observed_at=now, packed_underlyings=packed, prices=tuple(prices[u] for u in underlyings)
         )
         digest = batch.digest(feed_domain(chain_id=CHAIN_ID, feed=self.contract.address))
-        signed = [(now, batch.prices, sign(digest, key.key)) for key in self.signers]
-        self.contract.push(packed, len(underlyings), signed)
+        return packed, len(underlyings), [(now, batch.prices, sign(digest, key.key)) for key in self.signers]
+
+    def push(self, prices: Mapping[int, int], *, anchors: Mapping[int, int] | None = None) -> None:
+        """Push prices observed now, ticks; the independent source says the same, unless told otherwise."""
+        seen = prices if anchors is None else anchors
+        self.anchor.push(list(seen), list(seen.values()), self.contract.evm.timestamp)
+        self.contract.push(*self.batches(prices))

@@ -28,7 +28,8 @@ class _ApeSender(Sender):
         self.address = str(account.address)
         self._provider = provider
         self._ape_account = account
-        self.w3.eth.default_account = self.address  # Ape's test chain lets nobody call who cannot pay the gas
+        # Ape's test chain answers no call of an account that could not pay the gas.
+        self.w3.eth.default_account = to_checksum_address(self.address)
 
     def send(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def demo_command(
     """Replay a crash of real prices through contracts and keepers on a chain of its own."""
     if first_day is not None and last_day is not None and last_day <= first_day:
         raise InputError(f"--to {last_day:%Y-%m-%d} is not after --from {first_day:%Y-%m-%d}. Fix: swap them")
+    # Three keepers share the cores, each in a process of its own: more threads an array only get in each other's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from seawall.demo.run import run
 
     run(

@@ -29,7 +29,7 @@ class Epoch:
     lambda_bps
         Factor by which all was scaled, 10,000 unless a limit binds.
     coverage
-        Least lane bound over expected shortfall among live books.
+        Least lane bound over expected shortfall among live books; None without any.
     """
 
     time_s: int
@@ -37,7 +37,7 @@ class Epoch:
     prices: dict[str, float]
     initial_ratio: dict[str, float]
     lambda_bps: int
-    coverage: float
+    coverage: float | None
     bidders_online: bool
     accounts: dict[str, AccountEpoch]
     events: tuple[str, ...]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
-from matplotlib.dates import ConciseDateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from seawall.demo.history import AuctionRun, Outcome
@@ -42,9 +42,10 @@ def _times(outcome: Outcome) -> list[float]:
     return [float(date2num(datetime.fromtimestamp(e.time_s, UTC))) for e in outcome.epochs]  # type: ignore[no-untyped-call]
 
 
-def _dates(axis: Axes) -> None:
-    axis.xaxis_date()
-    formatter = ConciseDateFormatter(axis.xaxis.get_major_locator())  # type: ignore[no-untyped-call]
+def _dates(axis: Axes, *, ticks: int = 9) -> None:
+    locator = AutoDateLocator(maxticks=ticks)  # type: ignore[no-untyped-call]
+    axis.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     axis.xaxis.set_major_formatter(formatter)
 
 
@@ -97,7 +98,7 @@ def account_picture(outcome: Outcome, names: Sequence[str]) -> str:
             axis.axhline(0, color="black", linewidth=0.6)
             _shade(outcome, axis, times)
             axis.set_title(name, fontsize=9)
-            _dates(axis)
+            _dates(axis, ticks=4)
         for axis in list(axes.flat)[len(names) :]:
             axis.set_visible(False)
         axes.flat[0].legend(frameon=False, fontsize=8)

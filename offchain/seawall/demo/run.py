@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ __all__ = ["run"]
 
 _DEFAULT_REPORT = Path("seawall-demo.html")
 _SHORT_WINDOW_S = 14 * 3600
+_PLAIN_WIDTH = 140
 
 
 def run(
@@ -65,13 +68,15 @@ def run(
         settings = _shortened(settings)
     started = time.monotonic()
     console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
     outcome = _with_progress(settings, console)
     if settings.report is not None:
         from seawall.demo.report import write_report  # imports the plotting library, which takes a second
 
         write_report(outcome, settings.report)
     if as_json:
-        json.dump(asdict(outcome), sys.stdout, indent=1)
+        json.dump(asdict(outcome), sys.stdout, indent=1, allow_nan=False)
         sys.stdout.write("\n")
     else:
         _print(outcome, settings, console, time.monotonic() - started)
@@ -150,24 +155,37 @@ def _print(outcome: Outcome, settings: DemoSettings, console: Console, seconds: 
 def _epoch_table(outcome: Outcome) -> Table:
     """Return every fourth epoch, and all in which something happened."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("time", *outcome.symbols[:2], "IM", "lambda", "L/ES", "below IM", "below MM", "events"):
-        table.add_column(
-            name, justify="left" if name in {"time", "events"} else "right", no_wrap=name == "time"
-        )
-    lead = outcome.symbols[0]
+    lead, second = outcome.symbols[:2]
+    columns = ("time", lead, second, f"IM {lead}", "lambda", "L/ES", "below IM", "below MM", "what happened")
+    for name in columns:
+        text = name in {"time", "what happened"}
+        table.add_column(name, justify="left" if text else "right", no_wrap=not text or name == "time")
     for number, epoch in enumerate(outcome.epochs):
-        if number % 8 and not epoch.events:
+        if number % 4 and not epoch.events:
             continue
         below_im = sum(a.equity < a.initial for a in epoch.accounts.values())
         below_mm = sum(a.equity < a.maintenance for a in epoch.accounts.values())
         table.add_row(
             _when(epoch.time_s)[5:],
-            *(f"{epoch.prices[s]:,.0f}" for s in outcome.symbols[:2]),
+            *(f"{epoch.prices[s]:,.0f}" for s in (lead, second)),
             f"{epoch.initial_ratio[lead]:.1%}",
             f"{epoch.lambda_bps / 10_000:.2f}",
-            f"{epoch.coverage:.2f}",
+            "" if epoch.coverage is None else f"{epoch.coverage:.2f}",
             str(below_im),
             str(below_mm),
-            "; ".join(epoch.events),
+            "; ".join(_gathered(epoch.events)),
         )
     return table
+
+
+def _gathered(events: Sequence[str]) -> list[str]:
+    """Return the events in order, trades and slices of one account gathered into one entry each."""
+    gathered: Counter[str] = Counter()
+    for event in events:
+        if " lots of " in event:
+            gathered["positions opened"] += 1
+        elif " takes " in event:
+            gathered[f"slices of {event.split(' of ', 1)[1].split(' at k', 1)[0]} sold"] += 1
+        else:
+            gathered[event] = 0
+    return [f"{count} {entry}" if count else entry for entry, count in gathered.items()]

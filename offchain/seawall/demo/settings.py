@@ -87,7 +87,11 @@ class DemoSettings:
     cast: tuple[AccountPlan, ...] = CAST
     keeper: KeeperSettings = field(
         default_factory=lambda: KeeperSettings(
-            model=ModelSettings(probe_books=64, lanes=LaneSettings(iterations=20))
+            model=ModelSettings(
+                step_h=1.0,  # a year of history: every hour counts, or the phase of the grid shows
+                probe_books=64,
+                lanes=LaneSettings(iterations=20, adversary_starts=1, random_design_books=64),
+            )
         )
     )
     bidder: LiquidatorSettings = field(default_factory=lambda: LiquidatorSettings(slice_fraction=0.2))

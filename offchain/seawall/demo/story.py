@@ -9,27 +9,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from seawall.chain.reverts import Reverted
-from seawall.demo.history import AccountEpoch, AuctionRun, Bid, Epoch, Ledger, Outcome
-from seawall.demo.settings import AccountPlan, DemoSettings
+from seawall.demo.accounts import BIDDER, DEALER, INSURER, Accounts
+from seawall.demo.auctions import Auctions
+from seawall.demo.history import AccountEpoch, Epoch, Ledger, Outcome
+from seawall.demo.settings import DemoSettings
 from seawall.demo.summary import summarise
-from seawall.demo.world import Person, Position, World, open_world
+from seawall.demo.world import World, open_world
 from seawall.errors import DataError
-from seawall.keeper import ChainView, Round, run_round
+from seawall.keeper import Round, run_round
 from seawall.keeper.compute import compute
-from seawall.liquidator import Bidder
-from seawall.liquidator.bot import EMPTY_CERTIFICATE
 from seawall.market import embedded_bars, worst_window
 from seawall.market.bars import Bars
 
 __all__ = ["Story", "choose_window", "tell"]
 
-DEALER, BIDDER, INSURER = "market maker", "bidder", "insurer"
 _HOUR = 3600
 _COMPUTE_TIMEOUT_S = 120
-_START_DELAY_S = 330  # five live minutes after a gap, and a little
-_CURE_TARGET = 1.2
-_SIZING_ROOM = 1.06  # liquidity charge and fees on top of the legs
 
 
 def choose_window(bars: Bars, settings: DemoSettings) -> tuple[int, int]:
@@ -88,41 +83,30 @@ class Story:
         self.pool = pool
         self.first_s = first_s
         self.last_s = last_s
-        bidder = world.people[BIDDER]
         self.view = world.view()
-        self.bidder = Bidder(world.system, bidder.sender, bidder.account, settings=settings.bidder)
-        self.plans = {plan.name: plan for plan in settings.cast}
-        self.reserves = {plan.name: plan.reserve for plan in settings.cast}
-        self.deposited = dict.fromkeys(world.people, 0.0)
-        self.withdrawn = dict.fromkeys(world.people, 0.0)
-        self.auctions: dict[str, AuctionRun] = {}
-        self.closed: list[AuctionRun] = []
-        self.events: list[str] = []
-        self.called: set[str] = set()
-        self.margins: dict[str, Position] = {}
-        self.fund_before = 0.0
+        self.accounts = Accounts(world, settings)
+        self.auctions = Auctions(world, self.accounts, settings)
 
     def run(self, progress: Callable[[int, int, Epoch], None]) -> Outcome:
         """Run every epoch and balance the books."""
         times = self.epoch_times()
         epochs = []
         for number, time_s in enumerate(times):
-            self.events = []
             self.world.story_time = time_s
             self.world.move_to(time_s)
             round_ = self.publish()
+            self.accounts.events, self.auctions.events = [], []
             if number == 0:
-                self.open_accounts()
+                self.accounts.open_accounts()
             if number == len(times) - 1:
-                self.claim()
-            self.read_margins()
-            self.margin_calls()
+                self.accounts.claim()
+            self.accounts.read_margins()
+            self.accounts.margin_calls(auctioned=self.auctions.open)
             online = not self.in_outage(time_s)
-            self.liquidations(
-                time_s, until_s=times[number + 1] - 60 if number + 1 < len(times) else time_s, online=online
-            )
+            until_s = times[number + 1] - 60 if number + 1 < len(times) else time_s
+            self.auctions.run(self.view, time_s, until_s=until_s, online=online)
             if number == len(times) - 2:
-                self.request()
+                self.accounts.request(auctioned=self.auctions.open)
             epochs.append(self.record(time_s, round_, online=online))
             progress(number + 1, len(times), epochs[-1])
         return self.outcome(epochs)
@@ -153,185 +137,6 @@ class Story:
         world.gas += round_.gas_used
         return round_
 
-    def open_accounts(self) -> None:
-        """Deposit and open the positions of the cast against the market maker."""
-        world, settings = self.world, self.settings
-        world.fund_insurance(world.people[INSURER], settings.fund_deposit)
-        self.fund_before = settings.fund_deposit
-        for name, value in ((DEALER, settings.dealer_deposit), (BIDDER, settings.bidder_deposit)):
-            self.deposit(world.people[name], value)
-        world.approve_venue(world.people[DEALER])
-        for plan in settings.cast:
-            person = world.people[plan.name]
-            self.deposit(person, plan.deposit)
-            world.approve_venue(person)
-        view = world.view()
-        for plan in settings.cast:
-            self.open_positions(plan, view)
-
-    def deposit(self, person: Person, value: float) -> None:
-        """Deposit and keep count."""
-        self.world.mint_and_deposit(person, value)
-        self.deposited[person.name] += value
-
-    def open_positions(self, plan: AccountPlan, view: ChainView) -> None:
-        """Trade the plan's positions at the live price; their legs use the planned share of the deposit."""
-        world = self.world
-        pages = {view.underlyings[page.underlying].symbol: page for page in view.pages}
-        legs = {}
-        for symbol, weight in plan.weights.items():
-            current = pages[symbol].current
-            if current is None:
-                raise DataError(f"no page of {symbol} is in force: publish before trading")
-            record = current.records[0]
-            leg = record.leg_long_scaled if weight > 0 else record.leg_short_scaled
-            legs[symbol] = (leg << record.shift) / current.head.reference_spot
-        ask = sum(abs(weight) * legs[symbol] for symbol, weight in plan.weights.items())
-        notional = plan.deposit * plan.usage / (ask * _SIZING_ROOM)
-        for symbol, weight in plan.weights.items():
-            page = pages[symbol]
-            current = page.current
-            price = 0 if current is None else current.head.reference_spot
-            lots = int(notional * weight / world.tokens(price))
-            world.freshen(view)
-            world.trade(
-                world.people[plan.name],
-                world.people[DEALER],
-                page=page.page_id,
-                slot=0,
-                generation=page.instruments[0].generation,
-                lots=lots,
-                price=price,
-            )
-            self.events.append(
-                f"{plan.name} {'buys' if lots > 0 else 'sells'} {abs(lots):,} lots of {symbol}"
-            )
-
-    def read_margins(self) -> None:
-        """Read every account's margin once; what follows in the epoch re-reads only whom it touches."""
-        self.margins = {name: self.world.margin(name) for name in self.world.people if name != INSURER}
-
-    def margin_calls(self) -> None:
-        """Call accounts below their initial requirement; those with a reserve cure."""
-        for name in self.plans:
-            margin = self.margins[name]
-            if not margin.initial or margin.equity >= margin.initial or name in self.auctions:
-                continue
-            wanted = self.world.tokens(_CURE_TARGET * margin.initial - margin.equity)
-            value = round(min(self.reserves[name], wanted), 2)
-            if value > 0:
-                self.deposit(self.world.people[name], value)
-                self.reserves[name] -= value
-                self.margins[name] = self.world.margin(name)
-                self.events.append(f"{name} is called and deposits {value:,.0f}")
-            elif name not in self.called:
-                self.events.append(f"{name} is called")
-            self.called.add(name)
-
-    def liquidations(self, time_s: int, *, until_s: int, online: bool) -> None:
-        """Keep prices live while somebody fails maintenance, start auctions, and let the bidder bid if it is online."""
-        world = self.world
-        failing = [n for n in self.plans if self.margins[n].equity < self.margins[n].maintenance]
-        waiting = [name for name in failing if name not in self.auctions]
-        if not waiting and not (self.auctions and online):
-            return
-        now = max(world.chain.now(), time_s)
-        while (waiting or (self.auctions and online)) and now + self.settings.live_step_s <= until_s:
-            now += self.settings.live_step_s
-            world.move_to(now)
-            world.story_time = now
-            world.push(self.view)
-            if now - time_s < _START_DELAY_S:
-                continue
-            for name in waiting:
-                self.start_auction(name, now)
-            waiting = []  # whoever does not start now is still safe under the baseline
-            if online:
-                self.bids(now)
-
-    def start_auction(self, name: str, now: int) -> None:
-        """Put an account up if it fails under current and baseline."""
-        if not self.bidder.start(self.world.people[name].account):
-            return
-        margin = self.world.margin(name)
-        self.auctions[name] = AuctionRun(
-            account=name,
-            time_s=now,
-            equity=self.world.tokens(margin.equity),
-            maintenance=self.world.tokens(margin.maintenance),
-        )
-        self.events.append(f"{name} is put up for auction")
-
-    def bids(self, now: int) -> None:
-        """Bid once in every auction."""
-        world = self.world
-        for name, run in list(self.auctions.items()):
-            account = world.people[name].account
-            health = self.bidder.health(account)
-            if not health.liquidatable:
-                self.bidder.close(account)
-                self.end(name, now, "recovers")
-                continue
-            live = world.system.feed.call("liveSeconds") - world.system.liquidator.call("auction", account)[1]
-            run.curve.append((live, self.bidder.factor(account)))
-            bought = self.bidder.bid(account, health)
-            if bought is None:
-                continue
-            margin = self.margins[name] = world.margin(name)
-            run.bids.append(
-                Bid(
-                    at_s=live,
-                    factor=bought.factor,
-                    fraction=bought.fraction,
-                    paid=world.tokens(bought.paid),
-                    value=world.tokens(bought.value),
-                    fund_paid=world.tokens(bought.fund_paid),
-                    deficit_added=world.tokens(bought.deficit_added),
-                    health_after=margin.equity / margin.maintenance if margin.maintenance else None,
-                )
-            )
-            self.events.append(f"bidder takes {bought.fraction:.1%} of {name} at k = {bought.factor:.3f}")
-            if bought.ended:
-                self.end(name, now, "is back at health" if margin.maintenance else "is closed")
-
-    def end(self, name: str, now: int, how: str) -> None:
-        """Note the end of an auction."""
-        run = self.auctions.pop(name)
-        run.ended_s = now
-        self.closed.append(run)
-        self.events.append(f"{name} {how}")
-
-    def request(self) -> None:
-        """Let the levered short ask for part of its profit; the claim waits for a newer manifest."""
-        person = self.world.people.get("levered short")
-        if person is None or person.name in self.auctions:
-            return
-        margin = self.margins[person.name]
-        spare = (10 * margin.equity - 13 * margin.initial) // 20
-        if spare > 0:
-            self.world.count(
-                self.world.system.vault.transact(person.sender, "requestWithdrawal", person.account, spare)
-            )
-            self.events.append(f"{person.name} asks for {self.world.tokens(spare):,.0f}")
-
-    def claim(self) -> None:
-        """Claim what was asked for."""
-        person = self.world.people.get("levered short")
-        if person is None:
-            return
-        vault = self.world.system.vault
-        try:
-            receipt = vault.transact(
-                person.sender, "claimWithdrawal", person.account, person.key.address, EMPTY_CERTIFICATE
-            )
-        except Reverted as error:
-            self.events.append(f"{person.name} cannot claim: {error.name}")
-            return
-        self.world.count(receipt)
-        paid = self.world.tokens(vault.events(receipt, "Withdrawn")[0].args["paid"])
-        self.withdrawn[person.name] += paid
-        self.events.append(f"{person.name} withdraws {paid:,.0f}")
-
     def record(self, time_s: int, round_: Round, *, online: bool) -> Epoch:
         """Return the epoch's figures."""
         world = self.world
@@ -344,7 +149,7 @@ class Story:
             prices={s: float(p) for s, p in zip(symbols, closes, strict=True)},
             initial_ratio={s: float(r) for s, r in zip(symbols, computed.posted.long_es, strict=True)},
             lambda_bps=computed.posted.lambda_bps,
-            coverage=float(computed.risk.live.minimum),
+            coverage=float(computed.risk.live.minimum) if computed.risk.live.books else None,
             bidders_online=online,
             accounts={
                 name: AccountEpoch(
@@ -352,9 +157,9 @@ class Story:
                     initial=world.tokens(margin.initial),
                     maintenance=world.tokens(margin.maintenance),
                 )
-                for name, margin in self.margins.items()
+                for name, margin in self.accounts.margins.items()
             },
-            events=tuple(self.events),
+            events=(*self.accounts.events, *self.auctions.events),
             gas=round_.gas_used,
         )
 
@@ -362,19 +167,19 @@ class Story:
         """Balance the ledger to the wei and say what moved."""
         world = self.world
         system = world.system
-        self.read_margins()
+        self.accounts.read_margins()
         fund_tokens = system.token.call("balanceOf", system.fund.address)
         ledger = Ledger(
             vault_tokens=system.token.call("balanceOf", system.vault.address),
             fund_tokens=fund_tokens,
-            account_claims=sum(margin.equity for margin in self.margins.values()),
+            account_claims=sum(margin.equity for margin in self.accounts.margins.values()),
             fees=system.vault.call("accruedFees", system.venue.address),
             reserve=system.vault.call("reserve"),
             deficit=system.vault.call("deficit"),
             fund_claims=system.fund.call("totalAssets"),
         )
-        auctions = tuple(self.closed) + tuple(self.auctions.values())
-        final = {name: world.tokens(margin.equity) for name, margin in self.margins.items()}
+        auctions = (*self.auctions.closed, *self.auctions.open.values())
+        final = {name: world.tokens(margin.equity) for name, margin in self.accounts.margins.items()}
         outcome = Outcome(
             chain=world.chain.kind,
             first_s=self.first_s,
@@ -382,10 +187,10 @@ class Story:
             symbols=self.settings.symbols,
             epochs=tuple(epochs),
             auctions=auctions,
-            deposited=dict(self.deposited),
-            withdrawn=dict(self.withdrawn),
+            deposited=dict(self.accounts.deposited),
+            withdrawn=dict(self.accounts.withdrawn),
             final=final,
-            fund_before=self.fund_before,
+            fund_before=self.settings.fund_deposit,
             fund_after=world.tokens(fund_tokens),
             ledger=ledger,
             summary=(),

@@ -40,7 +40,7 @@ class LiquidatorSettings:
     least_premium
         Least premium it buys at, as a fraction of the maintenance requirement it takes over.
     slice_fraction
-        Largest fraction of an account it buys at once.
+        What it buys at once, as a fraction of the book at its first bid.
     least_fraction
         Fraction below which it stops trying smaller slices.
     """
@@ -114,6 +114,7 @@ class Bidder:
         self._sender = sender
         self._account = account
         self._settings = settings
+        self._left: dict[bytes, float] = {}
 
     def health(self, account: bytes) -> Health:
         """Return what liquidation goes by."""
@@ -157,7 +158,8 @@ class Bidder:
         factor = self.factor(account)
         if factor < self._settings.least_premium:
             return None
-        fraction = self._wanted(health, factor)
+        left = self._left.setdefault(account, 1.0)
+        fraction = self._wanted(health, factor, left)
         while fraction >= self._settings.least_fraction:
             fraction_wad = int(fraction * WAD)
             try:
@@ -176,25 +178,31 @@ class Bidder:
             moved = self._system.vault.events(receipt, "SliceMoved")[0].args
             settled = self._system.vault.events(receipt, "SliceSettled")[0].args
             sold = self._system.liquidator.events(receipt, "SliceSold")[0].args
+            bought = float(sold["fractionWad"]) / WAD
+            ended = bool(self._system.liquidator.events(receipt, "AuctionEnded"))
+            self._left[account] = 1.0 if ended else left * (1.0 - bought)
             return Purchase(
                 account=account,
                 factor=factor,
-                fraction=float(sold["fractionWad"]) / WAD,
+                fraction=bought,
                 paid=int(sold["paid"]),
                 value=int(moved["value"]),
                 fund_paid=int(settled["fundPaid"]),
                 deficit_added=int(settled["deficitAdded"]),
-                ended=bool(self._system.liquidator.events(receipt, "AuctionEnded")),
+                ended=ended,
             )
         return None
 
-    def _wanted(self, health: Health, factor: float) -> float:
+    def _wanted(self, health: Health, factor: float, left: float) -> float:
         """Return the fraction to ask for: one slice, or all there is if one slice would end the auction anyway.
+
+        ``left`` is the share of the book at the first bid that is still there.
 
         A slice s leaves ``E - s k M`` against ``(1 - s) M``: it ends the auction if ``s >= (1 - E / M) / (1 - k)``.
         """
         last = (1.0 - health.equity / health.maintenance) / (1.0 - factor) if health.maintenance else 0.0
-        return 1.0 if self._settings.slice_fraction >= last else self._settings.slice_fraction
+        one = min(self._settings.slice_fraction / left, 1.0)
+        return 1.0 if one >= last else one
 
     def work(self, accounts: Sequence[bytes]) -> list[Purchase]:
         """Start what can be started, and bid once in every open auction; return the purchases."""

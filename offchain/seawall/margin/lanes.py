@@ -22,9 +22,6 @@ _SHARING = 30.0
 # Worst covered books considered as a new start for a useless lane, and lanes moved at once.
 _RESEED_CANDIDATES, _RESEED_MOVES = 60, 3
 
-# Books the adversary starts from, per cut.
-_ADVERSARY_STARTS = 4
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
@@ -280,7 +277,7 @@ class _Search:
             self.weights,
             self.values,
             alpha=self.alpha,
-            starts=self.books[np.argsort(top, kind="stable")[:_ADVERSARY_STARTS]],
+            starts=self.books[np.argsort(top, kind="stable")[: self.settings.adversary_starts]],
             long_es=np.maximum(self.legs[0], floor),
             short_es=np.maximum(self.legs[1], floor),
             maximum_gross=self.settings.maximum_gross_over_es,

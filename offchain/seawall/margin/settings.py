@@ -22,6 +22,8 @@ class LaneSettings:
         Number K of test measures, a positive multiple of 16.
     adversarial_lanes
         How many of them are tail measures of books an adversary would hold, at least 8.
+    adversary_starts
+        Books, the worst covered first, from which the adversary searches for each of them.
     iterations
         Frank-Wolfe steps on the others.
     sharpness_start, sharpness_end
@@ -44,6 +46,7 @@ class LaneSettings:
 
     lanes: int = 64
     adversarial_lanes: int = 8
+    adversary_starts: int = 4
     iterations: int = 40
     sharpness_start: float = 25.0
     sharpness_end: float = 60.0
@@ -62,6 +65,7 @@ class LaneSettings:
             8 <= self.adversarial_lanes < self.lanes,
             f"adversarial_lanes = {self.adversarial_lanes}: use at least 8 and fewer than lanes",
         )
+        _require(self.adversary_starts >= 1, f"adversary_starts = {self.adversary_starts}: use at least 1")
         _require(self.iterations >= 0, f"iterations = {self.iterations}: must not be negative")
         _require(
             0 < self.sharpness_start <= self.sharpness_end <= 300,

@@ -46,7 +46,7 @@ def value_ticks(value: float, *, token_decimals: int, tick: int) -> float:
 
 def token_units(value: float, *, token_decimals: int) -> int:
     """Return an amount of settlement tokens in units, rounded to the nearest."""
-    return round(value * 10**token_decimals)
+    return round(value * 10.0**token_decimals)
 
 
 def quote_value(units: float, *, token_decimals: int) -> float:

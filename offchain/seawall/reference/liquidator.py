@@ -65,6 +65,8 @@ class Liquidator:
         health = self._unhealthy(key)
         largest = largest_fraction_wad(health.equity, health.maintenance, k_wad)
         fraction = min(max_fraction_wad, largest)
+        if health.equity < 0:
+            self._require_loss_proven(key, health)
         try:
             with self._atomic():
                 paid = self._sell(key, buyer, health, k_wad, fraction, certificate)
@@ -156,6 +158,14 @@ class Liquidator:
         require(not health.current.flags & Flag.NONE_PRICED, "PriceStale", key)
         require(health.liquidatable, "AccountHealthy", key, health.equity, health.maintenance)
         return health
+
+    def _require_loss_proven(self, key: bytes, health: Health) -> None:
+        """Require ``E_b - E <= M``: a young manifest alone opens no larger hole."""
+        old = self.vault.margin(key, baseline=True)
+        if old.flags & (Flag.MISSING | Flag.NO_MANIFEST):
+            return
+        proven = old.equity - health.equity <= health.maintenance
+        require(proven, "LossUnproven", key, health.equity, old.equity)
 
     def _live_since(self, key: bytes) -> int:
         require(key in self.auctions, "NotInAuction", key)

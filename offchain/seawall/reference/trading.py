@@ -10,7 +10,7 @@ from seawall.reference.engine import drift_limit_bps, drift_x32
 from seawall.reference.ledger import MAX_MANIFEST_AGE_S, Account, Vault, is_fresh
 from seawall.reference.marks import live_mark, spot_state
 from seawall.reference.rejection import Rejected, require
-from seawall.reference.state import Price, is_priced
+from seawall.reference.state import Flag, Margin, Price, is_priced
 
 __all__ = ["REDUCE_BAND_BPS", "Fill", "Instrument", "find_instrument", "settle", "tally"]
 
@@ -166,6 +166,7 @@ def _check_added_risk(vault: Vault, leg: _Leg, instrument: Instrument, certifica
     require(len(account.book) <= MAX_TRADED_POSITIONS, "TooManyPositions", leg.key, MAX_TRADED_POSITIONS)
     margin = vault.margin(leg.key, certificate)
     require(is_fresh(margin), "PriceNotFresh", leg.key)
+    margin = _tighter(vault, leg.key, certificate, margin)
     require(margin.equity >= margin.initial, "InitialMargin", leg.key, margin.equity, margin.initial)
     account.last_check_block = world.block
 
@@ -173,19 +174,41 @@ def _check_added_risk(vault: Vault, leg: _Leg, instrument: Instrument, certifica
 def _check_reduction(
     vault: Vault, leg: _Leg, fill: Fill, instrument: Instrument, certificate: Certificate
 ) -> None:
-    """Require the band, and the initial requirement or that MM does not rise and ``E1 M0 >= E0 M1``."""
+    """Require the band, and the initial requirement or that MM does not rise and ``E1 M0 >= E0 M1``; under the baseline too."""
     require(instrument.priced, "PriceStale", instrument.head.underlying)
     band = instrument.spot * REDUCE_BAND_BPS // _BPS
     inside = abs(fill.price_ticks - instrument.mark) <= band
     require(inside, "PriceOutsideBand", fill.price_ticks, instrument.mark, band)
     margin = vault.margin(leg.key, certificate)
-    if is_fresh(margin) and margin.equity >= margin.initial:
-        vault.account(leg.key).last_check_block = vault.world.block
-        return
+    if is_fresh(margin):
+        margin = _tighter(vault, leg.key, certificate, margin)
+        if margin.equity >= margin.initial:
+            vault.account(leg.key).last_check_block = vault.world.block
+            return
     after = vault.margin(leg.key)
     before = vault.margin_of(leg.before, vault.world.current)
-    helps = (
+    require(_helps(before, after), "ReduceRaisesRisk", leg.key, after.equity, after.maintenance)
+    after = vault.margin(leg.key, baseline=True)
+    before = vault.margin_of(leg.before, vault.world.baseline)
+    helps = not _counts(before) or _helps(before, after)
+    require(helps, "ReduceRaisesRisk", leg.key, after.equity, after.maintenance)
+
+
+def _tighter(vault: Vault, key: bytes, certificate: Certificate, margin: Margin) -> Margin:
+    """Return the current margin, or the baseline's if only that one falls short."""
+    if margin.equity < margin.initial:
+        return margin
+    old = vault.margin(key, certificate, baseline=True)
+    return old if _counts(old) and old.equity < old.initial else margin
+
+
+def _helps(before: Margin, after: Margin) -> bool:
+    return (
         after.maintenance <= before.maintenance
         and after.equity * before.maintenance >= before.equity * after.maintenance
     )
-    require(helps, "ReduceRaisesRisk", leg.key, after.equity, after.maintenance)
+
+
+def _counts(old: Margin) -> bool:
+    """Say whether a baseline knows the whole book."""
+    return not old.flags & (Flag.MISSING | Flag.NO_MANIFEST)

@@ -1,0 +1,168 @@
+"""What a quorum that lies can do before anybody reacts: forged marks, ratchets, used-up epochs, forged losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.attacks.moves import ANY_PRICE, ATTACKER, KEEPER, MAKER, MINUTE_S, WAD, forge, margin, start, tick
+from tests.support.evm import Revert
+from tests.support.market import SPOT
+from tests.support.system import EMPTY, GOVERNOR, GUARDIAN, TOKEN, System, signer
+
+from seawall.reference.certificate import certificate_words
+
+HOUR_S = 60 * MINUTE_S
+
+
+@pytest.fixture(scope="module")
+def deployed() -> System:
+    system = System.deploy(instruments=2)
+    system.endow_fund(10_000)
+    system.markets[0].atoms = [((0, 1), (1, -1))]
+    system.publish()
+    system.advance(HOUR_S)
+    system.publish()
+    system.push()
+    return system
+
+
+@pytest.fixture
+def system(deployed: System) -> Iterator[System]:
+    with deployed.isolated() as isolated:
+        yield isolated
+
+
+def spread(lots: int) -> tuple[object, ...]:
+    return (certificate_words([(0, 0, lots)]), 0, (), ())
+
+
+@pytest.fixture
+def hedged(system: System) -> bytes:
+    """200 lots long against 200 short, with 100 tokens: 20 of maintenance."""
+    maker = system.open(MAKER, 1_000_000)
+    account = system.open(ATTACKER, 400)
+    for held in range(0, 200, 20):
+        for slot, lots in ((0, 20), (1, -20)):
+            system.trade(account, maker, lots=lots, slot=slot, certificates=(spread(held + 20 * slot), EMPTY))
+    loss = system.equity(account) - 100 * TOKEN
+    system.trade(account, maker, lots=1, fees=(loss, 0), certificates=(spread(200), EMPTY))
+    system.trade(account, maker, lots=-1, certificates=(spread(200), EMPTY))
+    tick(system)
+    return account
+
+
+@pytest.mark.parametrize("slot", [0, 1])
+@pytest.mark.parametrize("bps", [201, -201, 900])
+def test_no_perpetual_can_be_marked_beyond_the_basis(system: System, slot: int, bps: int) -> None:
+    tick(system)
+    with pytest.raises(Revert, match="BasisTooWide"):
+        forge(system, {(0, slot): bps})
+    forge(system, {(0, slot): 200 if bps > 0 else -200})
+
+
+def test_a_forged_loss_is_not_paid_by_the_fund(system: System, hedged: bytes) -> None:
+    """An account that truly fails by little is made insolvent by a young manifest; who buys it would be paid the difference."""
+    forge(system, {(0, 1): 45})  # an honest move of the basis, which the baseline comes to know
+    system.advance(HOUR_S)
+    tick(system)
+    forge(system, {(0, 1): 45})
+    equity, _, maintenance = margin(system, hedged)
+    assert 0 < equity < maintenance
+    tick(system)
+    forge(system, {(0, 0): -200, (0, 1): 200})
+    start(system, hedged)
+    assert margin(system, hedged)[0] < -500 * TOKEN
+    assert margin(system, hedged, baseline=True)[0] > 0
+    accomplice = system.open(ATTACKER, 50_000, index=1)
+    fund = system.fund.totalAssets()
+    for fraction in (WAD, WAD // 7, 1):
+        with pytest.raises(Revert, match="LossUnproven"):
+            system.liquidator.buy(hedged, accomplice, fraction, ANY_PRICE, spread(200), sender=ATTACKER)
+    assert (system.fund.totalAssets(), system.vault.deficit()) == (fund, 0)
+    # Once the forgery is gone the account is sold on its true equity, and needs nothing from anybody.
+    tick(system)
+    system.oracle.dropCurrent(sender=GUARDIAN)
+    keeper = system.open(KEEPER, 50_000)
+    system.liquidator.buy(hedged, keeper, WAD, ANY_PRICE, spread(200), sender=KEEPER)
+    assert (system.fund.totalAssets(), system.vault.deficit()) == (fund, 0)
+    assert system.equity(hedged) >= 0
+
+
+def test_a_true_loss_is_sold_at_once(system: System) -> None:
+    maker, account = system.open(MAKER, 1_000_000), system.open(ATTACKER, 1_500)
+    system.trade(account, maker, lots=100)
+    tick(system)
+    system.move(0, SPOT * 84 // 100)
+    start(system, account)
+    keeper = system.open(KEEPER, 50_000)
+    system.liquidator.buy(account, keeper, WAD, ANY_PRICE, EMPTY, sender=KEEPER)
+    assert system.lots(account) == 0
+    assert system.vault.deficit() == 0
+
+
+def test_INV_12_many_forged_manifests_within_the_grace_period_add_up_to_one(
+    system: System, hedged: bytes
+) -> None:
+    equity = margin(system, hedged, baseline=True)[0]
+    for _ in range(8):
+        tick(system, 300)
+        system.advance(12)
+        forge(system, {(0, 0): -200, (0, 1): 200}, legs={(0, 1): 16.0})
+        assert margin(system, hedged, baseline=True)[0] == equity
+        with pytest.raises(Revert, match="AccountHealthy"):
+            system.liquidator.start(hedged)
+
+
+def test_a_quorum_cannot_use_up_the_epochs_of_its_successors(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for epoch in ((1 << 40) - 1, system.epoch + (1 << 20) + 1):
+        manifest, payloads = system.manifest(as_of=system.evm.timestamp, epoch=epoch)
+        for payload in payloads.values():
+            system.oracle.stage(payload)
+        with pytest.raises(Revert, match="EpochTooFar"):
+            system.oracle.activate(manifest.as_tuple(), system.signatures(manifest))
+    system.publish(epoch=system.epoch + (1 << 20))
+    successors = sorted((signer(f"successor {i}") for i in range(3)), key=lambda key: int(key.address, 16))
+    system.oracle.setSigners([key.address for key in successors], 2, sender=GOVERNOR)
+    monkeypatch.setattr(system, "keepers", tuple(successors))
+    tick(system)
+    system.publish()
+
+
+def test_a_forged_manifest_lowers_nobodys_requirement_for_an_hour(system: System, hedged: bytes) -> None:
+    maker = system.open(MAKER, 0)
+    tick(system)
+    forge(system, {}, legs={(0, 1): 16.0})
+    tick(system)
+    poor = system.open(ATTACKER, 250, index=2)
+    with pytest.raises(Revert, match="InitialMargin"):
+        system.trade(poor, maker, lots=100, slot=1)  # 220 under the forgery, 1,000 in truth
+
+
+def test_the_guardian_drops_a_forgery_and_can_do_nothing_with_funds(system: System, hedged: bytes) -> None:
+    tick(system)
+    forge(system, {(0, 1): 200})
+    before = system.token.balanceOf(system.vault)
+    system.oracle.dropCurrent(sender=GUARDIAN)
+    with pytest.raises(Revert, match="NoBaseline"):
+        system.oracle.dropCurrent(sender=GUARDIAN)
+    for target, name, args in (
+        (system.vault, "setLiquidator", (ATTACKER,)),
+        (system.vault, "listVenue", (ATTACKER, True)),
+        (system.vault, "unpauseTrading", ()),
+        (system.oracle, "unpauseActivation", ()),
+        (system.fund, "setCaps", (10_000, 10_000)),
+        (system.oracle, "setSigners", ([ATTACKER], 1)),
+    ):
+        with pytest.raises(Revert, match="AccessManagedUnauthorized"):
+            getattr(target, name)(*args, sender=GUARDIAN)
+    for name, args in (("setLiquidator", (ATTACKER,)), ("setInsuranceFund", (ATTACKER,))):
+        with pytest.raises(Revert, match="AlreadySet"):
+            getattr(system.vault, name)(*args, sender=GOVERNOR)
+    with pytest.raises(Revert, match="NotAuthorised"):
+        system.vault.withdraw(hedged, 1, GOVERNOR, sender=GOVERNOR)
+    with pytest.raises(Revert, match="NotVault"):
+        system.fund.cover(1, sender=GOVERNOR)
+    assert system.token.balanceOf(system.vault) == before

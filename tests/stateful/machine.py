@@ -1,0 +1,209 @@
+"""The state every rule works on, how a step is done on both sides, and what holds after each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import event, note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+from tests.stateful.claims import INV_01, INV_02, INV_04, INV_07, INV_10, INV_22
+from tests.support.evm import Revert
+from tests.support.system import EMPTY, GOVERNOR, System
+from tests.support.twin import PROTOCOL, VENUE_ACCOUNT, Twin, differences
+
+from seawall.reference import Rejected
+from seawall.reference.auction import PREMIUM_MAX_WAD
+
+__all__ = ["ROLES", "SAVER", "Machine", "Step", "roles"]
+
+ROLES = ("trader", "dealer", "bidder", "attacker")
+SAVER = "saver"  # never trades
+roles = st.sampled_from(ROLES)
+
+
+@functools.cache
+def deployed() -> Twin:
+    return Twin.deploy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a call did: its result, or the error both sides gave."""
+
+    found: Any = None
+    refusal: Revert | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.refusal is None
+
+
+class Machine(RuleBasedStateMachine):
+    """Four accounts in two markets; every step is done on chain and by the reference."""
+
+    twin: Twin
+    isolation: AbstractContextManager[System]
+
+    def begin(self, fund: int, shares: tuple[int, int]) -> None:
+        """Open four accounts and endow the fund."""
+        self.twin = deployed().fresh()
+        self.isolation = self.twin.system.isolated()
+        self.isolation.__enter__()
+        self.idle: dict[bytes, int] = {}
+        self.factors: dict[bytes, tuple[int, int]] = {}  # account in auction => live seconds, k
+        self.granted: dict[bytes, tuple[int, int, int, int]] = {}
+        for name, tokens in zip((*ROLES, SAVER), (2_000, 100_000, 20_000, 2_000, 5_000), strict=True):
+            self.twin.open(name, tokens)
+        if fund:
+            self.twin.endow(fund)
+        self.vault.setFeeShares(*shares, PROTOCOL, sender=GOVERNOR)
+        self.twin.vault.fund_fee_bps, self.twin.vault.protocol_fee_bps = shares
+
+    def teardown(self) -> None:
+        if hasattr(self, "isolation"):
+            self.isolation.__exit__(None, None, None)
+
+    # Shorthands
+
+    @property
+    def system(self) -> System:
+        return self.twin.system
+
+    @property
+    def vault(self) -> Any:
+        """Return the contract."""
+        return self.twin.system.vault
+
+    @property
+    def keys(self) -> list[bytes]:
+        return [*self.twin.accounts.values(), PROTOCOL, VENUE_ACCOUNT]
+
+    @property
+    def traders(self) -> list[bytes]:
+        return [self.twin.accounts[name] for name in ROLES]
+
+    def margin(self, key: bytes, *, baseline: bool = False, certificate: Any = EMPTY) -> Any:
+        return self.vault.margin(key, certificate, baseline)
+
+    def in_auction(self, key: bytes) -> bool:
+        return bool(self.vault.accountWord(key) >> 96 & 1)
+
+    def pick(self, wanted: Callable[[bytes], bool], choice: int) -> bytes:
+        """Return one of the accounts that are wanted, or any if there is none."""
+        found = [key for key in self.traders if wanted(key)] or self.traders
+        return found[choice % len(found)]
+
+    def positions(self, key: bytes) -> list[tuple[int, int, int]]:
+        """Return (page, slot, lots) as the chain has them."""
+        slots = ((page, slot) for page, market in self.system.markets.items() for slot in range(len(market.instruments)))
+        held = ((page, slot, self.system.lots(key, page, slot)) for page, slot in slots)
+        return [position for position in held if position[2]]
+
+    def wealth(self) -> int:
+        """Return the equity of all accounts and the fund, less the deficit."""
+        owned = sum(map(self.system.equity, self.keys))
+        return int(owned + self.system.fund.totalAssets() - self.vault.deficit())
+
+    # Steps
+
+    def do(
+        self,
+        label: str,
+        on_chain: Callable[[], Any],
+        reference: Callable[[], Any],
+        *,
+        by: Iterable[bytes] = (),
+    ) -> Step:
+        """Do one thing on both sides; both refuse it with the same error, or both agree on all that follows.
+
+        `by` are the accounts whose own call it is.
+        """
+        self.twin.sync()
+        expected: Any = None
+        rejected: str | None = None
+        try:
+            expected = reference()
+        except Rejected as error:
+            rejected = error.name
+        idle = {key: self.system.cash(key) for key in self.keys if self.is_idle(key) and key not in set(by)}
+        try:
+            found = on_chain()
+        except Revert as revert:
+            note(f"[{label}] refused: {revert}")
+            event(f"{label.split()[0]}: {revert.name}")
+            assert revert.name == rejected, f"{INV_10}: chain says {revert}, reference {rejected or 'yes'}"
+            return Step(refusal=revert)
+        assert rejected is None, f"{INV_10}: chain says yes, reference {rejected}"
+        note(f"[{label}] {found if found is not None else 'done'}")
+        event(label.split()[0])
+        if expected is not None:
+            assert (tuple(found) if isinstance(found, tuple) else found) == expected, INV_10
+        self.agree()
+        for key, cash in idle.items():
+            assert self.system.cash(key) >= cash, INV_04
+        return Step(found=found)
+
+    def is_idle(self, key: bytes) -> bool:
+        """Say whether an account holds no positions."""
+        return self.vault.accountWord(key) % (1 << 96) == 0
+
+    def agree(self) -> None:
+        """Compare all there is to see."""
+        found, expected = self.twin.on_chain(self.keys), self.twin.expected(self.keys)
+        unlike = differences(found, expected)
+        assert not unlike, f"{INV_10}: {unlike}"
+
+    # After every rule
+
+    @invariant()
+    def the_contracts_equal_the_reference(self) -> None:
+        self.agree()
+
+    @invariant()
+    def the_books_add_up(self) -> None:
+        vault, token = self.vault, self.system.token
+        cash = sum(map(self.system.cash, self.keys))
+        owed = cash + vault.accruedFees(self.system.owner(VENUE_ACCOUNT)) + vault.reserve() - vault.deficit()
+        assert token.balanceOf(vault) == owed, INV_01
+        longs = dict.fromkeys(self.system.spots, 0)
+        for page, market in self.system.markets.items():
+            for slot in range(len(market.instruments)):
+                lots = [self.system.lots(key, page, slot) for key in self.traders]
+                assert sum(lots) == 0, INV_02
+                longs[market.underlying] += sum(held for held in lots if held > 0)
+        assert {u: vault.openInterest(u) for u in longs} == longs, INV_02
+
+    @invariant()
+    def maintenance_never_exceeds_initial(self) -> None:
+        for key in self.traders:
+            for baseline in (False, True):
+                margin = self.margin(key, baseline=baseline)
+                assert margin.maintenance <= margin.initial, INV_07
+
+    @invariant()
+    def the_premium_factor_only_grows(self) -> None:
+        factors = {}
+        for key in filter(self.in_auction, self.traders):
+            live, k = self.system.feed.contract.liveSeconds(), self.system.liquidator.premiumFactorWad(key)
+            before, least = self.factors.get(key, (live, k))
+            assert least <= k <= PREMIUM_MAX_WAD, INV_22
+            assert live != before or k == least, INV_22
+            factors[key] = live, k
+        self.factors = factors
+
+    def any_auction(self) -> bool:
+        return any(map(self.in_auction, self.traders))
+
+    def free(self, key: bytes) -> int:
+        """Return the equity that carries no position yet, token units."""
+        margin = self.margin(key)
+        return max(int(margin.equity - margin.initial), 0)
+
+    def units(self, key: bytes, percent: int) -> int:
+        """Return a part of an account's equity, at least one unit."""
+        return max(self.system.equity(key) * percent // 100, 1)
