@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from tests.support.evm import role
+from tests.support.evm import Revert, role
 from tests.support.market import page_input
 from tests.support.system import EMPTY, System
 
@@ -22,6 +22,7 @@ __all__ = [
     "backing",
     "forge",
     "margin",
+    "refused",
     "start",
     "tick",
     "wealth",
@@ -39,7 +40,7 @@ def forge(
     *,
     legs: Mapping[tuple[int, int], float] | None = None,
 ) -> None:
-    """Activate, signed by a quorum, a manifest whose marks of (page, slot) are off the price by so many basis points."""
+    """Activate a signed manifest with marks so far off the price; a leg given has no loss in any lane either."""
     now = system.evm.timestamp
     hashes = []
     for page in sorted(system.markets):
@@ -50,7 +51,11 @@ def forge(
             records[slot] = replace(
                 record,
                 mark=record.mark * (10_000 + marks_bps.get((page, slot), 0)) / 10_000,
-                **({} if leg is None else {"leg_long": leg, "leg_short": leg}),
+                **(
+                    {}
+                    if leg is None
+                    else {"leg_long": leg, "leg_short": leg, "lanes": [0.0] * len(record.lanes)}
+                ),
             )
         payload = encode_page(replace(honest, records=records))
         system.oracle.stage(payload)
@@ -88,3 +93,14 @@ def margin(system: System, account: bytes, *, baseline: bool = False) -> tuple[i
     """Return equity, initial and maintenance requirement of an account."""
     found = system.vault.margin(account, EMPTY, baseline)
     return found.equity, found.initial, found.maintenance
+
+
+def refused(names: Collection[str], call: Callable[[], object]) -> bool:
+    """Return whether a call reverts; it may do so with these errors only."""
+    try:
+        call()
+    except Revert as revert:
+        if revert.name not in names:
+            raise
+        return True
+    return False

@@ -1,8 +1,9 @@
-"""Auctions as a source of money: buying from oneself, racing the start and the end, hiding in a block, overfilling holes."""
+"""Auctions as a source of money: buying from oneself, racing start and end, hiding in a block, overfilling holes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from tests.attacks.moves import (
@@ -14,12 +15,13 @@ from tests.attacks.moves import (
     WAD,
     backing,
     margin,
+    refused,
     start,
     tick,
     wealth,
 )
 from tests.support.evm import Revert
-from tests.support.market import SPOT
+from tests.support.market import SPOT, Market, perpetual
 from tests.support.system import EMPTY, TOKEN, System
 
 
@@ -60,10 +62,10 @@ def test_a_solvent_account_that_is_bought_by_its_owner_costs_the_fund_nothing_at
     start(system, account)
     before, fund = wealth(system, [account, accomplice]), system.fund.totalAssets()
     for fraction in slices:
-        try:
-            system.liquidator.buy(account, accomplice, fraction, ANY_PRICE, EMPTY, sender=ATTACKER)
-        except Revert as refused:
-            assert refused.name in {"NotInAuction", "AccountHealthy"}
+        purchase = partial(
+            system.liquidator.buy, account, accomplice, fraction, ANY_PRICE, EMPTY, sender=ATTACKER
+        )
+        refused({"NotInAuction", "AccountHealthy"}, purchase)
     assert wealth(system, [account, accomplice]) <= before
     assert system.fund.totalAssets() == fund
     assert system.vault.deficit() == 0
@@ -122,7 +124,7 @@ def test_a_check_protects_for_its_block_and_no_longer(system: System, maker: byt
     system.trade(opened, maker, lots=100)
     # The price of the next second falls in the same block as far as numbers go.
     number = system.evm.number
-    system.move(0, SPOT * 92 // 100)
+    system.move(0, SPOT * 96 // 100)
     system.evm.number = number
     with pytest.raises(Revert, match="CheckedThisBlock"):
         system.liquidator.start(opened)
@@ -166,15 +168,16 @@ def test_nobody_redeems_or_exits_ahead_of_a_booked_loss(system: System, account:
     assert system.vault.withdraw(underwriter, TOKEN, KEEPER, sender=KEEPER) == TOKEN
 
 
-def test_the_largest_account_that_trading_can_open_needs_its_dust_for_nothing(system: System, maker: bytes) -> None:
-    """One lot of a tiny notional still takes a whole token of margin, so that accounts cannot be littered for free."""
-    poor = system.open(ATTACKER, 0)
-    system.deposit(poor, TOKEN - 1)
-    system.move(1, 10)
+def test_the_smallest_position_takes_a_whole_token_of_margin(system: System, maker: bytes) -> None:
+    """So that accounts cannot be littered over the vault for nothing."""
+    system.list_underlying(Market(underlying=2, page=2, spot=50, instruments=[perpetual(shift=0)]))
+    system.push()
     system.publish()
     tick(system)
+    poor = system.open(ATTACKER)
+    system.deposit(poor, TOKEN - 1)
     with pytest.raises(Revert, match="InitialMargin"):
-        system.trade(poor, maker, lots=1, page=1, price=10)
+        system.trade(poor, maker, lots=1, page=2)
     system.deposit(poor, 1)
-    system.trade(poor, maker, lots=1, page=1, price=10)
+    system.trade(poor, maker, lots=1, page=2)
     assert margin(system, poor)[1] == TOKEN

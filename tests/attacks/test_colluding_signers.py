@@ -62,7 +62,7 @@ def test_no_perpetual_can_be_marked_beyond_the_basis(system: System, slot: int, 
 
 
 def test_a_forged_loss_is_not_paid_by_the_fund(system: System, hedged: bytes) -> None:
-    """An account that truly fails by little is made insolvent by a young manifest; who buys it would be paid the difference."""
+    """An account that truly fails by little is made insolvent by a young manifest, for whoever buys it to be paid."""
     forge(system, {(0, 1): 45})  # an honest move of the basis, which the baseline comes to know
     system.advance(HOUR_S)
     tick(system)

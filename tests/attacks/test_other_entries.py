@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from eth_utils.crypto import keccak
 from tests.attacks.moves import ATTACKER, BORROWER, KEEPER, MAKER, tick, wealth
 from tests.support.evm import Revert
 from tests.support.market import SPOT
-from tests.support.system import EMPTY, GOVERNOR, TOKEN, VENUE, System, account_id
+from tests.support.system import EMPTY, GOVERNOR, TOKEN, System, account_id
 
 from seawall.page import manifest_domain, pack_signatures, sign
 
@@ -88,7 +87,7 @@ def test_a_listed_venue_reaches_no_account_that_did_not_approve_it(system: Syste
 def test_an_approved_venue_that_turns_takes_at_most_what_exceeds_the_initial_requirement(
     system: System, maker: bytes
 ) -> None:
-    """A venue is trusted with free equity by its approval; below the requirement even it can only reduce near the mark."""
+    """A venue is trusted with free equity by its approval; below the requirement it can only reduce near the mark."""
     account = system.open(BORROWER, 1_500)
     system.trade(account, maker, lots=100)
     system.vault.listVenue(ATTACKER, True, sender=GOVERNOR)
@@ -146,18 +145,11 @@ def test_a_cancelled_order_stays_cancelled_in_every_form(system: System) -> None
                 system.order_venue.fill(
                     taker.as_tuple(), by_taker, maker.as_tuple(), by_maker, lots, EMPTY, EMPTY
                 )
+    changed = replace(order, nonce=order.nonce + 100)
+    against = system.order(attacker, -10, SPOT)
+    own = system.sign_order(against, keys["attacker"])
     with pytest.raises(Revert, match="BadSignature"):
-        changed = replace(order, nonce=order.nonce + 100)
-        against = system.order(attacker, -10, SPOT)
-        system.order_venue.fill(
-            changed.as_tuple(),
-            signature,
-            against.as_tuple(),
-            system.sign_order(against, keys["attacker"]),
-            10,
-            EMPTY,
-            EMPTY,
-        )
+        system.order_venue.fill(changed.as_tuple(), signature, against.as_tuple(), own, 10, EMPTY, EMPTY)
 
 
 def test_a_batch_of_one_feed_is_worth_nothing_at_another_and_nothing_twice(system: System) -> None:
@@ -176,9 +168,7 @@ def test_a_batch_of_one_feed_is_worth_nothing_at_another_and_nothing_twice(syste
 
 @pytest.mark.parametrize("lots", [(1 << 35) - 1, -(1 << 35) + 1, 1 << 62, -(1 << 63) + 1])
 @pytest.mark.parametrize("price", [0, 1, SPOT, (1 << 64) - 1])
-def test_no_size_or_price_wraps_into_free_margin(
-    system: System, maker: bytes, lots: int, price: int
-) -> None:
+def test_no_size_or_price_wraps_into_free_margin(system: System, maker: bytes, lots: int, price: int) -> None:
     account = system.open(ATTACKER, 1_000)
     before = wealth(system, [account, maker])
     with pytest.raises(Revert):
@@ -186,7 +176,9 @@ def test_no_size_or_price_wraps_into_free_margin(
     assert wealth(system, [account, maker]) == before
 
 
-def test_a_withdrawal_of_anything_up_to_the_largest_number_takes_no_more_than_there_is(system: System) -> None:
+def test_a_withdrawal_of_anything_up_to_the_largest_number_takes_no_more_than_there_is(
+    system: System,
+) -> None:
     account = system.open(ATTACKER, 100)
     system.open(MAKER, 100)
     for value in (100 * TOKEN + 1, 1 << 103, (1 << 255), (1 << 256) - 1):
@@ -242,8 +234,3 @@ def test_a_wind_down_pays_nobody_before_everybody_is_settled(system: System, mak
     system.vault.settleWindDown(account)
     paid = system.vault.withdraw(account, system.cash(account), ATTACKER, sender=ATTACKER)
     assert paid <= 1_120 * TOKEN
-
-
-def test_venues_and_keys_of_this_file_are_what_they_say() -> None:
-    assert VENUE != ATTACKER
-    assert len(keccak(text="seawall")) == 32

@@ -36,28 +36,29 @@ class AuctionRules(TradingRules, MarketRules):
         fund=st.sampled_from((0, 10, 500, 3_000, 50_000)),
         shares=st.sampled_from(((0, 0), (2_000, 1_000), (10_000, 0))),
         trades=st.lists(
-            st.tuples(st.sampled_from(("trader", "attacker", "bidder")), instruments, st.integers(-95, 95)),
-            min_size=1,
-            max_size=4,
+            st.tuples(st.sampled_from(("attacker", "bidder")), instruments, st.integers(-95, 95)), max_size=3
         ),
-        underlying=underlyings,
-        bps=st.just(0) | st.integers(-1_800, 1_800),
+        instrument=instruments,
+        percent=st.integers(-95, -60) | st.integers(60, 95),
+        bps=st.sampled_from((0, 300, 700, 900, 1_000, 1_100, 1_300, 1_800)),
     )
     def open_market(
         self,
         fund: int,
         shares: tuple[int, int],
         trades: list[tuple[str, tuple[int, int], int]],
-        underlying: int,
+        instrument: tuple[int, int],
+        percent: int,
         bps: int,
     ) -> None:
-        """Let all trade with the dealer; a price may then move, and who fails is put up."""
+        """Let all trade with the dealer; then the price may move against the trader, who is put up."""
         self.begin(fund, shares)
-        for name, instrument, percent in trades:
-            self.fill(f"TRADE {name} dealer", *map(self.twin.accounts.__getitem__, (name, "dealer")), instrument, percent)
+        for name, held, size in (*trades, ("trader", instrument, percent)):
+            taker, maker = self.twin.accounts[name], self.twin.accounts["dealer"]
+            self.fill(f"TRADE {name} dealer", taker, maker, held, size)
         self.twin.advance(400)
         if bps:
-            self.shock(underlying, bps)
+            self.shock(self.system.markets[instrument[0]].underlying, -bps if percent > 0 else bps)
             self.twin.advance(12)
             self.start(0)
 
@@ -84,8 +85,7 @@ class AuctionRules(TradingRules, MarketRules):
         assert counted, INV_18
         assert all(now - price.fresh_since >= START_DELAY_S for price in counted), INV_18
 
-    @rule(choice=choices, buyer=choices, fraction=fractions, wait=waits, limit=st.booleans())
-    def buy(self, choice: int, buyer: int, fraction: int, wait: int, limit: bool) -> None:
+    def buy(self, choice: int, buyer: int, fraction: int, wait: int, *, limit: bool) -> None:
         key = self.pick(self.in_auction, choice)
         self.twin.advance(wait)
         self.purchase(key, self.pick(lambda other: other != key or buyer == 3, buyer), fraction, limit=limit)
@@ -171,8 +171,7 @@ class AuctionRules(TradingRules, MarketRules):
         own = max(-self.system.equity(key), 0) if self.in_auction(key) else 0
         assert self.vault.bookedLosses() == booked + own, INV_24
 
-    @rule(choice=choices, booked=st.booleans())
-    def end(self, choice: int, booked: bool) -> None:
+    def end(self, choice: int, *, booked: bool) -> None:
         """End an auction, or only book what was lost by now."""
         key = self.pick(self.in_auction, choice)
         step = self.do(
@@ -183,17 +182,17 @@ class AuctionRules(TradingRules, MarketRules):
         if step.done:
             self.losses_are_booked(key)
 
-    @rule(choice=choices, position=st.integers(0, 9), other=choices, percent=st.integers(1, 110), ripe=st.booleans())
-    def deleverage(self, choice: int, position: int, other: int, percent: int, ripe: bool) -> None:
+    def deleverage(self, choice: int, other: int, fraction: int, *, ripe: bool) -> None:
+        """Close a part of a position, or a lot too many, against an account that has the opposite one."""
         key = self.pick(self.in_auction, choice)
         held = self.positions(key)
         if not held:
             return
         if ripe and self.in_auction(key):
             self.twin.advance(DELEVERAGE_S)
-        page, slot, size = held[position % len(held)]
+        page, slot, size = held[other % len(held)]
         opposite = self.pick(lambda with_: self.system.lots(with_, page, slot) * size < 0, other)
-        lots = abs(size) * percent // 100
+        lots = lots_moved(abs(size), fraction) + (other == 3)
         wealth, deficit = self.wealth(), self.vault.deficit()
         fund, coverable = self.system.fund.totalAssets(), self.system.fund.coverable()
         step = self.do(
@@ -244,9 +243,8 @@ class AuctionRules(TradingRules, MarketRules):
         self.twin.advance(12)
         self.start(0)
 
-    @rule(choice=choices, buyer=choices, fractions=st.lists(fractions, min_size=1, max_size=3), wait=waits)
     def sell_off(self, choice: int, buyer: int, fractions: list[int], wait: int) -> None:
-        """Put an account up and sell slices of it at one k."""
+        """Put an account up, unless there is an auction, and sell slices of it at one k."""
         if not self.any_auction():
             self.start(choice)
         key = self.pick(self.in_auction, choice)
@@ -256,3 +254,26 @@ class AuctionRules(TradingRules, MarketRules):
         for fraction in fractions:
             if self.in_auction(key):
                 self.purchase(key, self.pick(lambda other: other != key, buyer), fraction)
+
+    @rule(
+        act=st.sampled_from(("sell off", "buy", "start", "end", "book", "deleverage")),
+        choice=choices,
+        other=choices,
+        fractions=st.lists(fractions, min_size=1, max_size=3),
+        wait=waits,
+        flag=st.booleans(),
+    )
+    def liquidate(
+        self, act: str, choice: int, other: int, fractions: list[int], wait: int, flag: bool
+    ) -> None:
+        """Do one of what keepers and bidders do; one rule, so that no run goes without all of it."""
+        if act == "sell off":
+            self.sell_off(choice, other, fractions, wait)
+        elif act == "buy":
+            self.buy(choice, other, fractions[0], wait, limit=flag)
+        elif act == "start":
+            self.start(choice)
+        elif act == "deleverage":
+            self.deleverage(choice, other, fractions[0], ripe=not flag)
+        else:
+            self.end(choice, booked=act == "book")

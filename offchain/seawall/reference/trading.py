@@ -174,7 +174,7 @@ def _check_added_risk(vault: Vault, leg: _Leg, instrument: Instrument, certifica
 def _check_reduction(
     vault: Vault, leg: _Leg, fill: Fill, instrument: Instrument, certificate: Certificate
 ) -> None:
-    """Require the band, and the initial requirement or that MM does not rise and ``E1 M0 >= E0 M1``; under the baseline too."""
+    """Require the band, and IM or that MM does not rise and ``E1 M0 >= E0 M1``; under the baseline too."""
     require(instrument.priced, "PriceStale", instrument.head.underlying)
     band = instrument.spot * REDUCE_BAND_BPS // _BPS
     inside = abs(fill.price_ticks - instrument.mark) <= band
