@@ -48,6 +48,11 @@ interface IOrderVenue {
     /// @dev An order is never charged more than its share of `maxFee`, whatever is set here.
     function setFees(uint256 newTakerFeeBps, uint256 newMakerFeeBps) external;
 
+    /// @notice Withdraws the venue's share of fees from its account in the vault. Governor only.
+    /// @param value Settlement token units.
+    /// @return paid What arrived, after the account's share of a deficit.
+    function collectFees(uint256 value, address to) external returns (uint256 paid);
+
     /// @notice Fills `lots` of the taker's order against the maker's, at the maker's price. Anyone may call.
     /// @param takerSignature EIP-712 signature by the owner or an operator of the taker's account (or ERC-1271 of its owner).
     /// @param lots Unsigned lots.

@@ -71,6 +71,11 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
     /* USERS */
 
     /// @inheritdoc IOrderVenue
+    function collectFees(uint256 value, address to) external restricted returns (uint256 paid) {
+        return VAULT.withdraw(bytes32(bytes20(address(this))), value, to);
+    }
+
+    /// @inheritdoc IOrderVenue
     function fill(
         Order calldata taker,
         bytes calldata takerSignature,

@@ -166,3 +166,22 @@ def test_the_guardian_drops_a_forgery_and_can_do_nothing_with_funds(system: Syst
     with pytest.raises(Revert, match="NotVault"):
         system.fund.cover(1, sender=GOVERNOR)
     assert system.token.balanceOf(system.vault) == before
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_prices_swung_between_the_edges_of_the_band_make_no_account_insolvent(
+    system: System, direction: int
+) -> None:
+    """Both sides opened at one edge with what they must have, then judged at the other: 6.19% against 10."""
+    low, high = SPOT * 97 // 100, SPOT * 103 // 100
+    first, last = (low, high) if direction > 0 else (high, low)
+    system.evm.advance(12)
+    system.feed.push({0: first}, anchors={0: SPOT})
+    long, short = (system.open(ATTACKER, 1_040, index=i) for i in range(2))
+    system.trade(long, short, lots=100, price=first)
+    for edge in (last, first, last):
+        system.evm.advance(12)
+        system.feed.push({0: edge}, anchors={0: SPOT})
+        assert min(system.equity(long), system.equity(short)) >= 0
+    system.liquidator.start(short if direction > 0 else long)
+    assert system.vault.bookedLosses() == 0

@@ -90,7 +90,9 @@ def test_attack_1_one_leg_of_a_hedge_cannot_be_reduced_at_the_bands_edge_to_ones
 
 def test_attack_1_nor_lot_by_lot_below_the_initial_requirement(system: System, hedged: bytes) -> None:
     accomplice = system.open(ATTACKER, 100_000, index=1)
-    loss = system.equity(hedged) - 100 * TOKEN  # paid as fees, so that little is left above the requirement of 80
+    loss = (
+        system.equity(hedged) - 100 * TOKEN
+    )  # paid as fees, so that little is left above the requirement of 80
     system.trade(hedged, accomplice, lots=1, fees=(loss, 0), certificates=(pairs(200), EMPTY))
     system.trade(hedged, accomplice, lots=-1, certificates=(pairs(200), EMPTY))
     before = wealth(system, [hedged, accomplice])

@@ -86,6 +86,29 @@ def test_an_account_about_to_fail_leaves_by_reductions_only_in_proportion(
     assert system.equity(account) >= 0
 
 
+def test_a_failing_account_cannot_be_emptied_by_reductions_at_forged_marks(
+    system: System, maker: bytes
+) -> None:
+    """At the forged mark nothing is lost and maintenance halves; at the true one the accomplice gets what is left."""
+    account, accomplice = system.open(ATTACKER, 1_250), system.open(ATTACKER, 50_000, index=1)
+    for slot in (1, 2):
+        system.trade(account, maker, lots=60, slot=slot)
+    spot = SPOT * 905 // 1_000
+    system.move(0, spot)
+    forge(system, {(0, 1): -199, (0, 2): 199})
+    tick(system)
+    equity = system.equity(account)
+    assert 0 < equity < 120 * TOKEN
+    with pytest.raises(Revert, match="ReduceRaisesRisk") as reverted:
+        system.trade(account, accomplice, lots=-60, slot=1, price=spot * 9_801 // 10_000)
+    assert reverted.value.args_[1] < 10 * TOKEN < equity  # what the baseline would have found left
+    # At the true price, now that the forgery is gone, the same reduction is welcome.
+    system.publish()
+    tick(system)
+    system.trade(account, accomplice, lots=-60, slot=1, price=spot)
+    assert system.equity(account) == equity
+
+
 def test_flat_cash_that_a_self_trade_made_is_backed_after_the_marks_return(
     system: System, maker: bytes
 ) -> None:

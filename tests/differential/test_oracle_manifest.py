@@ -38,6 +38,7 @@ def test_INV_13_epochs_strictly_increase(world: OracleWorld) -> None:
     world.wait(12)
     refused(world, "EpochNotIncreasing", epoch=9)
     refused(world, "EpochNotIncreasing", epoch=1 << 40)
+    refused(world, "EpochTooFar", epoch=10 + (1 << 20))
 
 
 def test_INV_13_the_time_of_observation_strictly_increases(world: OracleWorld) -> None:

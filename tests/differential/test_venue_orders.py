@@ -339,6 +339,19 @@ def test_the_governor_sets_fees_up_to_a_percent(system: System) -> None:
     assert system.vault.accruedFees(system.order_venue) == 2 * SPOT * TICK * 150 // 10_000
 
 
+def test_the_governor_alone_takes_the_venue_s_share_out(system: System) -> None:
+    system.order_venue.setFees(100, 50, sender=GOVERNOR)
+    fill(system, bid(system, max_fee=100 * TOKEN), ask(system, max_fee=100 * TOKEN), 2)
+    system.vault.distributeFees(system.order_venue, sender=RELAYER)
+    share = system.cash(bytes.fromhex(system.order_venue.address[2:]) + bytes(12))
+    assert share > 0
+    with pytest.raises(Revert, match="AccessManagedUnauthorized"):
+        system.order_venue.collectFees(share, RELAYER, sender=RELAYER)
+    before = system.token.balanceOf(GOVERNOR)
+    system.order_venue.collectFees(share, GOVERNOR, sender=GOVERNOR)
+    assert system.token.balanceOf(GOVERNOR) == before + share
+
+
 def test_two_accounts_of_one_owner_may_trade_but_one_with_itself_may_not(system: System) -> None:
     other = system.open(BUYER, 1_000, index=1)
     fill(system, bid(system), system.order(other, -5, SPOT), 1, keys=(BUYER, BUYER))

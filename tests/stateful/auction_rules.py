@@ -6,7 +6,7 @@ from hypothesis import event, note
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 from tests.stateful.claims import INV_05, INV_18, INV_19, INV_20, INV_21, INV_22, INV_23, INV_24
-from tests.stateful.machine import ROLES, Machine, Step
+from tests.stateful.machine import ROLES, SAVER, Step
 from tests.stateful.market_rules import MarketRules, underlyings
 from tests.stateful.trading_rules import TradingRules, instruments
 from tests.support.system import EMPTY, GRACE_S, TOKEN
@@ -40,7 +40,8 @@ class AuctionRules(TradingRules, MarketRules):
         ),
         instrument=instruments,
         percent=st.integers(-95, -60) | st.integers(60, 95),
-        bps=st.sampled_from((0, 300, 700, 900, 1_000, 1_100, 1_300, 1_800)),
+        bps=st.sampled_from((0, 400, 700, 900, 1_000, 1_200, 1_500, 2_000)),
+        flight=st.booleans(),
     )
     def open_market(
         self,
@@ -50,8 +51,9 @@ class AuctionRules(TradingRules, MarketRules):
         instrument: tuple[int, int],
         percent: int,
         bps: int,
+        flight: bool,
     ) -> None:
-        """Let all trade with the dealer; then the price may move against the trader, who is put up."""
+        """Let all trade with the dealer; then the price may move against the trader, who is put up, and the saver flee."""
         self.begin(fund, shares)
         for name, held, size in (*trades, ("trader", instrument, percent)):
             taker, maker = self.twin.accounts[name], self.twin.accounts["dealer"]
@@ -61,12 +63,14 @@ class AuctionRules(TradingRules, MarketRules):
             self.shock(self.system.markets[instrument[0]].underlying, -bps if percent > 0 else bps)
             self.twin.advance(12)
             self.start(0)
+        if flight:
+            self.withdraw(SAVER, 20)
 
     def failing(self, key: bytes) -> bool:
         return bool(self.vault.health(key)[2])
 
     def start(self, choice: int) -> None:
-        key = self.pick(self.failing, choice)
+        key = self.pick(lambda held: self.failing(held) and not self.in_auction(held), choice)
         current, base = self.margin(key), self.margin(key, baseline=True)
         step = self.do(
             f"START {self.twin.names([key])[0]}",
@@ -80,7 +84,9 @@ class AuctionRules(TradingRules, MarketRules):
         if now < manifest.activated_at + GRACE_S and not base.flags & MISSING:
             raised = ceil_div(base.maintenance * ((1 << 32) + base.driftX32), 1 << 32)
             assert base.equity < raised, INV_18
-        prices = [self.twin.feed.prices[self.system.markets[page].underlying] for page, *_ in self.positions(key)]
+        prices = [
+            self.twin.feed.prices[self.system.markets[page].underlying] for page, *_ in self.positions(key)
+        ]
         counted = [price for price in prices if now - price.observed_at <= 120]
         assert counted, INV_18
         assert all(now - price.fresh_since >= START_DELAY_S for price in counted), INV_18
@@ -119,7 +125,9 @@ class AuctionRules(TradingRules, MarketRules):
             assert after.equity * maintenance >= equity * after.maintenance, INV_19
         if fraction == WAD > sold and not current.flags & (STALE | MISSING):
             lot = sum(self.lot_risk(p, s) for p, s, _ in held)
-            assert abs(after.equity * WAD - TARGET_HEALTH_WAD * after.maintenance) <= 3 * WAD * (lot + 9), INV_20
+            assert abs(after.equity * WAD - TARGET_HEALTH_WAD * after.maintenance) <= 3 * WAD * (lot + 9), (
+                INV_20
+            )
         self.check_granted(key, k, maintenance, after.maintenance, premium)
         if k == PREMIUM_START_WAD and equity >= 0:
             assert given + owed == 0, INV_22
@@ -154,7 +162,9 @@ class AuctionRules(TradingRules, MarketRules):
     def priced(self) -> dict[int, bool]:
         """Say which pages have a price."""
         now, prices = self.system.evm.timestamp, self.twin.feed.prices
-        return {page: now - prices[m.underlying].observed_at <= 120 for page, m in self.system.markets.items()}
+        return {
+            page: now - prices[m.underlying].observed_at <= 120 for page, m in self.system.markets.items()
+        }
 
     def lot_risk(self, page: int, slot: int) -> int:
         """Return the largest requirement of one lot under current and baseline, token units."""
@@ -215,6 +225,7 @@ class AuctionRules(TradingRules, MarketRules):
         bps=st.integers(200, 2_500),
         more=st.integers(-30, 60),
         underlying=underlyings,
+        back=st.sampled_from((-1, -1, 0, 60, 299, 300)),
     )
     def squeeze(
         self,
@@ -225,22 +236,34 @@ class AuctionRules(TradingRules, MarketRules):
         bps: int,
         more: int,
         underlying: int,
+        back: int,
     ) -> None:
-        """Let an account trade up to its limit in one or two markets, and the market turn against it."""
+        """Let an account trade up to its limit in one or two markets, and the market turn against it.
+
+        Unless negative, `back` says how long ago prices came back from a gap when an auction is tried.
+        """
         self.twin.dead.clear()
         self.twin.advance(400)
         note(f"[PUBLISH] {self.twin.publish() or 'accepted'}")
-        taker, maker, bidder, _ = (self.twin.accounts[name] for name in pair)
+        names = sorted(pair, key=lambda name: self.in_auction(self.twin.accounts[name]))
+        taker, maker, bidder, _ = (self.twin.accounts[name] for name in names)
         for key in (maker, bidder):
             units = 3 * self.free(taker) + 1_000 * TOKEN
             self.system.deposit(key, units)
             self.twin.vault.deposit(key, units)
-        self.fill(f"SQUEEZE {pair[0]}", taker, maker, instrument, sign * percent)
+        self.fill(f"SQUEEZE {names[0]}", taker, maker, instrument, sign * percent)
         if more:
-            self.fill(f"SQUEEZE {pair[0]}", taker, maker, (underlying, 0), more)
-        note(f"[PRICE] against {pair[0]} by {bps} bps")
+            self.fill(f"SQUEEZE {names[0]}", taker, maker, (underlying, 0), more)
+        note(f"[PRICE] against {names[0]} by {bps} bps")
         self.shock(self.system.markets[instrument[0]].underlying, -sign * bps)
-        self.twin.advance(12)
+        if back < 0:
+            self.twin.advance(12)
+        else:
+            self.twin.dead = set(self.system.spots)
+            self.twin.advance(130)
+            self.twin.dead.clear()
+            self.twin.push()
+            self.twin.advance(back)
         self.start(0)
 
     def sell_off(self, choice: int, buyer: int, fractions: list[int], wait: int) -> None:
@@ -251,12 +274,17 @@ class AuctionRules(TradingRules, MarketRules):
         if not self.in_auction(key):
             return
         self.twin.advance(wait)
+        bidder = self.pick(lambda other: other != key and not self.in_auction(other), buyer)
+        if buyer != 1:  # who brings enough for the whole book
+            units = 2 * int(self.margin(key).initial)
+            self.system.deposit(bidder, units)
+            self.twin.vault.deposit(bidder, units)
         for fraction in fractions:
             if self.in_auction(key):
-                self.purchase(key, self.pick(lambda other: other != key, buyer), fraction)
+                self.purchase(key, bidder, fraction)
 
     @rule(
-        act=st.sampled_from(("sell off", "buy", "start", "end", "book", "deleverage")),
+        act=st.sampled_from(("sell off", "run", "buy", "start", "end", "book", "deleverage")),
         choice=choices,
         other=choices,
         fractions=st.lists(fractions, min_size=1, max_size=3),
@@ -267,8 +295,12 @@ class AuctionRules(TradingRules, MarketRules):
         self, act: str, choice: int, other: int, fractions: list[int], wait: int, flag: bool
     ) -> None:
         """Do one of what keepers and bidders do; one rule, so that no run goes without all of it."""
-        if act == "sell off":
+        if act in ("sell off", "run"):
+            if act == "run":  # on the vault: who holds no positions leaves before and after
+                self.withdraw(SAVER, 30)
             self.sell_off(choice, other, fractions, wait)
+            if act == "run":
+                self.withdraw(SAVER, 30)
         elif act == "buy":
             self.buy(choice, other, fractions[0], wait, limit=flag)
         elif act == "start":

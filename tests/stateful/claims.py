@@ -32,4 +32,6 @@ INV_20 = "INV_20: a purchase of f* restores the target health and not more"
 INV_21 = "INV_21: purchases at one k grant at most k times the maintenance they removed"
 INV_22 = "INV_22: k never falls, stops with the feed, ends at its largest; the fund's part starts from zero"
 INV_23 = "INV_23: the buyer meets its initial requirement"
-INV_24 = "INV_24: the fund pays within its caps, a deficit only after that, and whoever leaves bears its share"
+INV_24 = (
+    "INV_24: the fund pays within its caps, a deficit only after that, and whoever leaves bears its share"
+)

@@ -100,7 +100,11 @@ class Machine(RuleBasedStateMachine):
 
     def positions(self, key: bytes) -> list[tuple[int, int, int]]:
         """Return (page, slot, lots) as the chain has them."""
-        slots = ((page, slot) for page, market in self.system.markets.items() for slot in range(len(market.instruments)))
+        slots = (
+            (page, slot)
+            for page, market in self.system.markets.items()
+            for slot in range(len(market.instruments))
+        )
         held = ((page, slot, self.system.lots(key, page, slot)) for page, slot in slots)
         return [position for position in held if position[2]]
 
@@ -131,16 +135,18 @@ class Machine(RuleBasedStateMachine):
         except Rejected as error:
             rejected = error.name
         idle = {key: self.system.cash(key) for key in self.keys if self.is_idle(key) and key not in set(by)}
+        found: Any = None
+        refusal: Revert | None = None
         try:
             found = on_chain()
         except Revert as revert:
-            note(f"[{label}] refused: {revert}")
-            event(f"{label.split()[0]}: {revert.name}")
-            assert revert.name == rejected, f"{INV_10}: chain says {revert}, reference {rejected or 'yes'}"
-            return Step(refusal=revert)
-        assert rejected is None, f"{INV_10}: chain says yes, reference {rejected}"
-        note(f"[{label}] {found if found is not None else 'done'}")
-        event(label.split()[0])
+            refusal = revert
+        name = refusal and refusal.name
+        note(f"[{label}] {f'refused: {refusal}' if refusal else 'done' if found is None else found}")
+        event(f"{label.split()[0]}: {name}" if name else label.split()[0])
+        assert name == rejected, f"{INV_10}: chain says {refusal or 'yes'}, reference {rejected or 'yes'}"
+        if refusal:
+            return Step(refusal=refusal)
         if expected is not None:
             assert (tuple(found) if isinstance(found, tuple) else found) == expected, INV_10
         self.agree()
@@ -150,7 +156,7 @@ class Machine(RuleBasedStateMachine):
 
     def is_idle(self, key: bytes) -> bool:
         """Say whether an account holds no positions."""
-        return self.vault.accountWord(key) % (1 << 96) == 0
+        return bool(self.vault.accountWord(key) % (1 << 96) == 0)
 
     def agree(self) -> None:
         """Compare all there is to see."""

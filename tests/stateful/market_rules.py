@@ -53,7 +53,7 @@ class MarketRules(Machine):
             for page, market in self.system.markets.items():
                 market.risk_scale, market.funding_rate = kept[page]
             return
-        # Under a new manifest the baseline's requirement grows with the drift from its spot; nothing else may add to it.
+        # Under a young manifest the baseline's requirement grows with the drift from its spot; nothing else may add.
         for key in self.liquidatable() - before:
             assert self.margin(key, baseline=True).driftX32 > 0, INV_12
 

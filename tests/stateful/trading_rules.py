@@ -48,7 +48,7 @@ class TradingRules(Machine):
                 ),
             )
 
-    @rule(name=savers, percent=st.integers(1, 120))
+    @rule(name=savers, percent=st.integers(1, 40) | st.integers(1, 120))
     def withdraw(self, name: str, percent: int) -> None:
         key = self.twin.accounts[name]
         owner = self.system.owner(key)
@@ -142,9 +142,16 @@ class TradingRules(Machine):
         page, slot = instrument
         record = self.twin.ring.current.pages[page].records[slot]
         leg = (record.leg_long if percent > 0 else record.leg_short) * TICK
-        size = self.free(taker) * abs(percent) // (110 * leg) or abs(percent) // 30
+        size = self.free(taker) * abs(percent) // (110 * leg) or 1 + abs(percent) // 30
         return self.settle(
-            label, taker, maker, instrument, min(size, 10**6) * (1 if percent > 0 else -1), offset, fee, hedges
+            label,
+            taker,
+            maker,
+            instrument,
+            min(size, 10**6) * (1 if percent > 0 else -1),
+            offset,
+            fee,
+            hedges,
         )
 
     @rule(
@@ -211,7 +218,11 @@ class TradingRules(Machine):
             for key in {taker, maker} - reducing:
                 margin = self.margin(key, certificate=given if key == taker else EMPTY)
                 assert margin.equity >= margin.initial, INV_11
-        elif step.refusal is not None and step.refusal.name in {"InitialMargin", "PriceNotFresh", "ManifestOld"}:
+        elif step.refusal is not None and step.refusal.name in {
+            "InitialMargin",
+            "PriceNotFresh",
+            "ManifestOld",
+        }:
             assert step.refusal.args_[0] not in reducing, INV_11
         return step
 

@@ -1,7 +1,6 @@
 """The whole system on chain and the reference beside it, told the same things and compared after each.
 
-What the reference does not model is modelled here in a few lines, from the specification: the clock of the feed and
-the ring of manifests. Neither reads the chain after it was made.
+What the reference does not model, `twin_world` does; nothing of either reads the chain after it was made.
 """
 
 from __future__ import annotations
@@ -12,74 +11,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.support.evm import Revert, role
-from tests.support.feeds import Feed
 from tests.support.market import perpetual
 from tests.support.system import EMPTY, GRACE_S, VENUE, System, account_id
+from tests.support.twin_world import FeedTwin, Ring
 
 from seawall.page import Page, decode_page, init_code_hash
-from seawall.reference import Health, Liquidator, ManifestState, Margin, Price, Vault, World, account_word
+from seawall.reference import Health, Liquidator, ManifestState, Margin, Vault, World, account_word
 from seawall.reference.slices import slice_value
 from seawall.reference.state import MAX_PRICE_AGE_S
 
-__all__ = ["PROTOCOL", "FeedTwin", "Ring", "Twin", "differences"]
+__all__ = ["PROTOCOL", "VENUE_ACCOUNT", "Twin", "differences"]
 
 PROTOCOL = account_id(role("protocol"))
 VENUE_ACCOUNT = account_id(VENUE)
 SLICE_WAD = 10**18 // 3
 FUND = role("underwriter")
-
-
-class FeedTwin(Feed):
-    """A feed that remembers what it was told: prices, since when without a gap, and live seconds."""
-
-    def __init__(self, feed: Feed) -> None:
-        super().__init__(feed.contract, feed.anchor, feed.signers)
-        self.last, self.live = feed.contract.lastBatchAt(), feed.contract.liveSeconds()
-        words = feed.contract.load(sum(u << 8 * u for u in range(32)), 32)
-        self.prices = {u: self._price(word) for u, word in enumerate(words) if word}
-
-    @staticmethod
-    def _price(word: int) -> Price:
-        times = (word >> 64) & (2**40 - 1), word >> 104
-        return Price(ticks=word & (2**64 - 1), observed_at=times[0], fresh_since=times[1])
-
-    def push(self, prices: Mapping[int, int], *, anchors: Mapping[int, int] | None = None) -> None:
-        super().push(prices, anchors=anchors)
-        now = self.contract.evm.timestamp
-        self.live += now - self.last if now - self.last <= MAX_PRICE_AGE_S else 0
-        self.last = now
-        for underlying, ticks in prices.items():
-            old = self.prices.get(underlying, Price())
-            since = old.fresh_since if now - old.observed_at <= MAX_PRICE_AGE_S else now
-            self.prices[underlying] = Price(ticks=ticks, observed_at=now, fresh_since=since)
-
-
-@dataclass
-class Ring:
-    """The manifest in force, the candidate, the baseline.
-
-    A candidate in force for the grace period becomes the baseline at the next activation, whose manifest is the next
-    candidate; between activations the newest of the three that is old enough counts.
-    """
-
-    current: ManifestState
-    candidate: ManifestState | None = None
-    baseline: ManifestState | None = None
-
-    def effective(self, now: int) -> ManifestState | None:
-        """Return the baseline that counts now."""
-        for state in (self.current, self.candidate):
-            if state is not None and now >= state.activated_at + GRACE_S:
-                return state
-        return self.baseline
-
-    def activate(self, manifest: ManifestState, now: int) -> None:
-        """Let a manifest take effect."""
-        kept = self.effective(now)
-        if kept is not self.baseline:
-            self.baseline, self.candidate = kept, None
-        self.candidate = self.candidate or manifest
-        self.current = manifest
 
 
 def plain(margin: Margin) -> tuple[int, ...]:

@@ -34,5 +34,5 @@ RESTRICTED: Mapping[str, Mapping[str, int]] = {
         "pauseTrading": GUARDIAN,
     },
     "InsuranceFund": {"setCaps": GOVERNOR},
-    "OrderVenue": {"setFees": GOVERNOR},
+    "OrderVenue": {"setFees": GOVERNOR, "collectFees": GOVERNOR},
 }

@@ -17,6 +17,7 @@ from seawall.errors import ConfigError, DataError
 from seawall.market import embedded_bars
 
 HOUR_S = 3_600
+STEP_S = 8 * HOUR_S
 
 
 def ledger(**changes: int) -> Ledger:
@@ -34,7 +35,7 @@ def ledger(**changes: int) -> Ledger:
 
 def epoch(number: int, *, price: float, ratio: float, events: tuple[str, ...] = ()) -> Epoch:
     return Epoch(
-        time_s=number * HOUR_S,
+        time_s=number * STEP_S,
         epoch=number,
         prices={"BTC": price, "ETH": price / 10},
         initial_ratio={"BTC": ratio, "ETH": ratio},
@@ -61,7 +62,7 @@ def outcome() -> Outcome:
     )
     run = AuctionRun(
         account="levered <long>",
-        time_s=2 * HOUR_S,
+        time_s=2 * STEP_S,
         equity=50.0,
         maintenance=70.0,
         curve=[(0, 0.02), (600, 0.05)],
@@ -70,8 +71,8 @@ def outcome() -> Outcome:
     name = "levered <long>"
     return Outcome(
         chain="eth-tester",
-        first_s=HOUR_S,
-        last_s=3 * HOUR_S,
+        first_s=STEP_S,
+        last_s=3 * STEP_S,
         symbols=("BTC", "ETH"),
         epochs=(
             epoch(1, price=1_000, ratio=0.2),

@@ -12,7 +12,7 @@ legs = st.lists(st.floats(1e-4, 3.0), min_size=1, max_size=5)
 wide = ProbeRange(least_ppm=30_000, largest_ppm=600_000)
 
 
-def posted_for(long_es: list[float], ranges: list[ProbeRange]):  # noqa: ANN201
+def posted_for(long_es: list[float], ranges: list[ProbeRange]):
     long = np.array(long_es)
     short = long[::-1].copy()
     lanes = -np.vstack([long, -short])
