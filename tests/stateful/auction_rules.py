@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from hypothesis import event, note
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule
 from tests.stateful.claims import INV_05, INV_18, INV_19, INV_20, INV_21, INV_22, INV_23, INV_24
-from tests.stateful.machine import ROLES, SAVER, Step
+from tests.stateful.machine import ROLES, SAVER, Step, action
 from tests.stateful.market_rules import MarketRules, underlyings
 from tests.stateful.trading_rules import TradingRules, instruments
 from tests.support.system import EMPTY, GRACE_S, TOKEN
@@ -31,40 +30,6 @@ waits = st.sampled_from((0, 0, 60, 600, 1_200, 7_200, 14_000))
 
 class AuctionRules(TradingRules, MarketRules):
     """Keepers and bidders."""
-
-    @initialize(
-        fund=st.sampled_from((0, 10, 500, 3_000, 50_000)),
-        shares=st.sampled_from(((0, 0), (2_000, 1_000), (10_000, 0))),
-        trades=st.lists(
-            st.tuples(st.sampled_from(("attacker", "bidder")), instruments, st.integers(-95, 95)), max_size=3
-        ),
-        instrument=instruments,
-        percent=st.integers(-95, -60) | st.integers(60, 95),
-        bps=st.sampled_from((0, 400, 700, 900, 1_000, 1_200, 1_500, 2_000)),
-        flight=st.booleans(),
-    )
-    def open_market(
-        self,
-        fund: int,
-        shares: tuple[int, int],
-        trades: list[tuple[str, tuple[int, int], int]],
-        instrument: tuple[int, int],
-        percent: int,
-        bps: int,
-        flight: bool,
-    ) -> None:
-        """Let all trade with the dealer; then the price may move against the trader, who is put up, and the saver flee."""
-        self.begin(fund, shares)
-        for name, held, size in (*trades, ("trader", instrument, percent)):
-            taker, maker = self.twin.accounts[name], self.twin.accounts["dealer"]
-            self.fill(f"TRADE {name} dealer", taker, maker, held, size)
-        self.twin.advance(400)
-        if bps:
-            self.shock(self.system.markets[instrument[0]].underlying, -bps if percent > 0 else bps)
-            self.twin.advance(12)
-            self.start(0)
-        if flight:
-            self.withdraw(SAVER, 20)
 
     def failing(self, key: bytes) -> bool:
         return bool(self.vault.health(key)[2])
@@ -217,7 +182,7 @@ class AuctionRules(TradingRules, MarketRules):
             assert owed == 0 or given == coverable, INV_24
             self.losses_are_booked(key)
 
-    @rule(
+    @action(
         pair=st.permutations(ROLES),
         instrument=instruments,
         sign=st.sampled_from((1, -1)),
@@ -283,7 +248,7 @@ class AuctionRules(TradingRules, MarketRules):
             if self.in_auction(key):
                 self.purchase(key, bidder, fraction)
 
-    @rule(
+    @action(
         act=st.sampled_from(("sell off", "run", "buy", "start", "end", "book", "deleverage")),
         choice=choices,
         other=choices,
@@ -294,7 +259,7 @@ class AuctionRules(TradingRules, MarketRules):
     def liquidate(
         self, act: str, choice: int, other: int, fractions: list[int], wait: int, flag: bool
     ) -> None:
-        """Do one of what keepers and bidders do; one rule, so that no run goes without all of it."""
+        """Do one of what keepers and bidders do."""
         if act in ("sell off", "run"):
             if act == "run":  # on the vault: who holds no positions leaves before and after
                 self.withdraw(SAVER, 30)

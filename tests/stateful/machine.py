@@ -19,11 +19,25 @@ from tests.support.twin import PROTOCOL, VENUE_ACCOUNT, Twin, differences
 from seawall.reference import Rejected
 from seawall.reference.auction import PREMIUM_MAX_WAD
 
-__all__ = ["ROLES", "SAVER", "Machine", "Step", "roles"]
+__all__ = ["ROLES", "SAVER", "Machine", "Step", "action", "roles"]
 
 ROLES = ("trader", "dealer", "bidder", "attacker")
 SAVER = "saver"  # never trades
 roles = st.sampled_from(ROLES)
+
+
+def action(**arguments: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
+    """Mark something that anybody may do, with its arguments.
+
+    Actions share one rule: hypothesis leaves out some rules in every run, and few runs would reach an auction and all
+    that follows from one.
+    """
+
+    def mark(function: Any) -> Any:
+        function.arguments = st.fixed_dictionaries(arguments)
+        return function
+
+    return mark
 
 
 @functools.cache

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from hypothesis import event, note
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
 from tests.stateful.claims import INV_12
-from tests.stateful.machine import Machine
+from tests.stateful.machine import Machine, action
 
 __all__ = ["MarketRules"]
 
@@ -16,7 +15,7 @@ underlyings = st.integers(0, 1)
 class MarketRules(Machine):
     """The market, its sources and the keepers."""
 
-    @rule(underlying=underlyings, bps=st.integers(-1_200, 1_200), seconds=st.integers(0, 90))
+    @action(underlying=underlyings, bps=st.integers(-1_200, 1_200), seconds=st.integers(0, 90))
     def move(self, underlying: int, bps: int, seconds: int) -> None:
         note(f"[PRICE] underlying {underlying} by {bps} bps after {seconds} s")
         self.twin.advance(seconds)
@@ -31,7 +30,7 @@ class MarketRules(Machine):
                     market.spot = min(max(spot, 100_000), 5_000_000)
             self.twin.push()
 
-    @rule(
+    @action(
         scale=st.sampled_from((0.97, 0.995, 1.0, 1.0, 1.05, 1.2)),
         underlying=underlyings,
         rate=st.sampled_from((-0.1, 0.0, 0.0, 0.05, 0.1)),
@@ -60,7 +59,7 @@ class MarketRules(Machine):
     def liquidatable(self) -> set[bytes]:
         return {key for key in self.traders if self.vault.health(key)[2]}
 
-    @rule(
+    @action(
         seconds=st.sampled_from((1, 12, 29, 31, 119, 121, 300, 600, 1_801, 3_600, 7_300)),
         dead=st.sampled_from((set(), set(), set(), {0}, {1}, {0, 1})),
     )
