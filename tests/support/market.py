@@ -85,8 +85,6 @@ class Market:
     atoms: list[tuple[tuple[int, int], ...]] = field(default_factory=list)
     published_at: int | None = None
     published_rate: float = 0.0
-    published_at: int | None = None
-    published_rate: float = 0.0
 
     def shocks(self) -> list[float]:
         """Return the relative move of the spot in every scenario; joint over underlyings, never perfectly aligned."""
