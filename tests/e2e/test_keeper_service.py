@@ -18,7 +18,7 @@ from seawall.chain.contracts import System
 from seawall.chain.deploy import deploy
 from seawall.chain.devchain import RpcChain
 from seawall.chain.plan import AnchorPlan, DeploySettings, InstrumentPlan, ProbePlan, UnderlyingPlan
-from seawall.keeper import AccountIndex, Keeper, KeeperSettings, SignatureStore, read_chain
+from seawall.keeper import ChainReader, Keeper, KeeperSettings, SignatureStore
 from seawall.keeper.post import push_prices
 from seawall.market import embedded_bars
 
@@ -46,7 +46,7 @@ class Network:
             settings=KeeperSettings(),
         )
         now = self.chain.now()
-        view = read_chain(self.system, AccountIndex(self.system).refresh())
+        view = ChainReader(self.system).read()
         batch = anchor.sign_prices(view, time_s=now, observed_at=now, feed=self.system.anchor_feed.address)
         push_prices(self.system.anchor_feed, self.chain.sender(6), [batch])
 

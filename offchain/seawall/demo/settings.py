@@ -79,7 +79,7 @@ class DemoSettings:
     last_s: int | None = None
     report: Path | None = None
     epoch_s: int = 3600
-    outage: tuple[float, float] = (0.455, 0.86)
+    outage: tuple[float, float] = (0.455, 0.89)
     live_step_s: int = 110
     dealer_deposit: float = 3_000_000
     bidder_deposit: float = 1_000_000
@@ -90,7 +90,7 @@ class DemoSettings:
             model=ModelSettings(
                 step_h=1.0,  # a year of history: every hour counts, or the phase of the grid shows
                 probe_books=64,
-                lanes=LaneSettings(iterations=20, adversary_starts=1, random_design_books=64),
+                lanes=LaneSettings(iterations=8, adversary_starts=1, random_design_books=64),
             )
         )
     )

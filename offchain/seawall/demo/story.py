@@ -49,7 +49,7 @@ def choose_window(bars: Bars, settings: DemoSettings) -> tuple[int, int]:
         for month in months
     ]
     return worst_window(
-        bars, ranges=[(a, b) for a, b in ranges], fall_s=24 * _HOUR, before_s=4 * _HOUR, after_s=4 * _HOUR
+        bars, ranges=[(a, b) for a, b in ranges], fall_s=24 * _HOUR, before_s=3 * _HOUR, after_s=3 * _HOUR
     )
 
 

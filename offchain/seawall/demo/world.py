@@ -17,7 +17,7 @@ from seawall.chain.devchain import Chain, open_chain
 from seawall.chain.plan import AnchorPlan, DeploySettings, InstrumentPlan, ProbePlan, UnderlyingPlan
 from seawall.chain.sender import Sender
 from seawall.demo.settings import LOT_SIZES, DemoSettings
-from seawall.keeper import AccountIndex, ChainView, Keeper, SignatureStore, read_chain
+from seawall.keeper import ChainReader, ChainView, Keeper, SignatureStore
 from seawall.keeper.post import push_prices
 from seawall.liquidator.bot import EMPTY_CERTIFICATE
 from seawall.market.bars import Bars
@@ -75,7 +75,7 @@ class World:
         self._state_dir = state_dir
         self.relayer = chain.sender(4)
         self.people = {name: self._person(name, 6 + i) for i, name in enumerate(people)}
-        self.index = AccountIndex(system, from_block=from_block)
+        self.reader = ChainReader(system, from_block=from_block)
         self.dead: frozenset[str] = frozenset()
         self.keepers = [self._keeper(1 + i) for i in range(KEEPERS)]
         self._anchor = self._keeper(5)  # signs nothing but the anchor's prices
@@ -114,7 +114,7 @@ class World:
 
     def view(self) -> ChainView:
         """Return what the contracts say now."""
-        return read_chain(self.system, self.index.refresh())
+        return self.reader.read()
 
     def names(self) -> dict[bytes, str]:
         """Return names by account."""

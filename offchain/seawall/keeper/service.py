@@ -25,7 +25,7 @@ from seawall.keeper.mailbox import Mailbox
 from seawall.keeper.post import activate, push_prices, stage
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
-from seawall.keeper.view import AccountIndex, ChainView, read_chain
+from seawall.keeper.view import ChainReader, ChainView
 from seawall.market.bars import Bars
 from seawall.market.embedded import embedded_bars
 from seawall.market.files import read_csv
@@ -53,7 +53,7 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
     system = session.system()
     settings = KeeperSettings()
     if dry_run:
-        view = read_chain(system, AccountIndex(system).refresh())
+        view = ChainReader(system).read()
         computed = compute_numbers(
             view, _bars(config.keeper.market_data).until(view.timestamp), settings=settings
         )
@@ -115,7 +115,7 @@ class KeeperService:
         self._payer = payer
         self._mailbox = mailbox
         self._system = system
-        self._index = AccountIndex(system)
+        self._reader = ChainReader(system)
 
     def run(self, stop: threading.Event) -> None:
         """Step until told to stop; wait out what passes, stop on what must not go on.
@@ -144,7 +144,7 @@ class KeeperService:
         RetryLater
             If the chain's clock or prices do not allow an epoch now.
         """
-        view = read_chain(self._system, self._index.refresh())
+        view = self._reader.read()
         self._require_signer(view)
         self._prices(view)
         computed = self._keeper.compute(view, time_s=view.timestamp)

@@ -1,4 +1,4 @@
-"""What a keeper needs to know of the chain, read in one go, and the accounts it has seen."""
+"""What a keeper needs to know of the chain, read in one go."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from seawall.page.layout import (
     unpack_entries,
 )
 
-__all__ = ["AccountIndex", "ChainView", "InstrumentTerms", "PageView", "UnderlyingView", "read_chain"]
+__all__ = ["ChainReader", "ChainView", "InstrumentTerms", "PageView", "UnderlyingView"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -100,16 +100,38 @@ class ChainView:
     lots: Floats
 
 
-class AccountIndex:
-    """Remember every account that ever had a deposit or a position, reading each block's events once."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Config:
+    """Hold what a configuration digest commits to."""
+
+    digest: bytes
+    quorum: int
+    signers: tuple[str, ...]
+    factors: FactorsInput
+
+
+class ChainReader:
+    """Read the chain again and again; what cannot have changed since the last time is not asked again.
+
+    Parameters
+    ----------
+    from_block
+        Block from which accounts are looked for: the deployment's, or earlier.
+    """
 
     def __init__(self, system: System, *, from_block: int = 0) -> None:
         self._system = system
         self._next_block = from_block
         self._accounts: dict[bytes, None] = {}
+        self._chain_id = int(system.oracle.w3.eth.chain_id)
+        self._tick = int(system.registry.call("tick"))
+        self._token_decimals = int(system.token.call("decimals"))
+        self._names: dict[int, tuple[str, int]] = {}
+        self._instruments: dict[tuple[int, bytes], tuple[InstrumentTerms, ...]] = {}
+        self._config: _Config | None = None
 
-    def refresh(self) -> tuple[bytes, ...]:
-        """Return all accounts known up to the latest block, oldest first."""
+    def accounts(self) -> tuple[bytes, ...]:
+        """Return all accounts that ever had a deposit or a position, oldest first; each block is searched once."""
         latest = int(self._system.vault.w3.eth.block_number)
         if latest >= self._next_block:
             events = self._system.vault.logs(*_HOLDERS, from_block=self._next_block, to_block=latest)
@@ -118,77 +140,98 @@ class AccountIndex:
             self._next_block = latest + 1
         return tuple(self._accounts)
 
+    def read(self) -> ChainView:
+        """Return what the contracts say now.
 
-def read_chain(system: System, accounts: tuple[bytes, ...]) -> ChainView:
-    """Return what the contracts say now.
+        Raises
+        ------
+        RpcError
+            If the node does not answer.
+        PageError
+            If a page in force does not decode.
+        """
+        system = self._system
+        block = system.oracle.w3.eth.get_block("latest")
+        epoch, as_of, activated_at, _ = system.oracle.call("currentManifest")
+        pages = self._pages(system.registry.call("pageCount"))
+        config = self._configuration()
+        return ChainView(
+            chain_id=self._chain_id,
+            oracle=system.oracle.address,
+            block_number=int(block["number"]),
+            timestamp=int(block["timestamp"]),
+            epoch=epoch,
+            as_of=as_of,
+            activated_at=activated_at,
+            config_digest=config.digest,
+            quorum=config.quorum,
+            signers=config.signers,
+            factors=config.factors,
+            tick=self._tick,
+            token_decimals=self._token_decimals,
+            underlyings=tuple(self._underlying(i) for i in range(system.registry.call("underlyingCount"))),
+            pages=pages,
+            lots=_lots(system, self.accounts(), pages),
+        )
 
-    Raises
-    ------
-    RpcError
-        If the node does not answer.
-    PageError
-        If a page in force does not decode.
-    """
-    w3 = system.oracle.w3
-    block = w3.eth.get_block("latest")
-    epoch, as_of, activated_at, _ = system.oracle.call("currentManifest")
-    underlyings = tuple(_underlying(system, i) for i in range(system.registry.call("underlyingCount")))
-    pages = _pages(system, system.registry.call("pageCount"))
-    factors = system.oracle.call("factors")
-    return ChainView(
-        chain_id=int(w3.eth.chain_id),
-        oracle=system.oracle.address,
-        block_number=int(block["number"]),
-        timestamp=int(block["timestamp"]),
-        epoch=epoch,
-        as_of=as_of,
-        activated_at=activated_at,
-        config_digest=bytes(system.oracle.call("configDigest")),
-        quorum=system.oracle.call("quorum"),
-        signers=tuple(system.oracle.call("signers")),
-        factors=FactorsInput(
-            maintenance_factor_bps=factors.maintenanceFactorBps,
-            initial_net_floor_bps=factors.initialNetFloorBps,
-            initial_gross_floor_bps=factors.initialGrossFloorBps,
-            maintenance_net_floor_bps=factors.maintenanceNetFloorBps,
-            maintenance_gross_floor_bps=factors.maintenanceGrossFloorBps,
-            open_interest_divisor=factors.openInterestDivisor,
-            open_interest_cap_percent=factors.openInterestCapPercent,
-        ),
-        tick=system.registry.call("tick"),
-        token_decimals=system.token.call("decimals"),
-        underlyings=underlyings,
-        pages=pages,
-        lots=_lots(system, accounts, pages),
-    )
+    def _configuration(self) -> _Config:
+        """Return signers, quorum and factors, which the digest commits to."""
+        digest = bytes(self._system.oracle.call("configDigest"))
+        if self._config is None or self._config.digest != digest:
+            factors = self._system.oracle.call("factors")
+            self._config = _Config(
+                digest=digest,
+                quorum=self._system.oracle.call("quorum"),
+                signers=tuple(self._system.oracle.call("signers")),
+                factors=FactorsInput(
+                    maintenance_factor_bps=factors.maintenanceFactorBps,
+                    initial_net_floor_bps=factors.initialNetFloorBps,
+                    initial_gross_floor_bps=factors.initialGrossFloorBps,
+                    maintenance_net_floor_bps=factors.maintenanceNetFloorBps,
+                    maintenance_gross_floor_bps=factors.maintenanceGrossFloorBps,
+                    open_interest_divisor=factors.openInterestDivisor,
+                    open_interest_cap_percent=factors.openInterestCapPercent,
+                ),
+            )
+        return self._config
 
+    def _underlying(self, index: int) -> UnderlyingView:
+        registry = self._system.registry
+        if index not in self._names:
+            symbol = bytes(registry.call("symbol", index)).rstrip(b"\0").decode("ascii")
+            self._names[index] = (symbol, int(registry.call("lotSizeWad", index)))
+        symbol, lot_size_wad = self._names[index]
+        probe_page, probe_slot = registry.call("probe", index)
+        least, largest = self._system.oracle.call("probeRange", index)
+        return UnderlyingView(
+            index=index,
+            symbol=symbol,
+            lot_size_wad=lot_size_wad,
+            probe_page=probe_page,
+            probe_slot=probe_slot,
+            probe_range=ProbeRange(least_ppm=least, largest_ppm=largest),
+        )
 
-def _underlying(system: System, index: int) -> UnderlyingView:
-    probe_page, probe_slot = system.registry.call("probe", index)
-    least, largest = system.oracle.call("probeRange", index)
-    return UnderlyingView(
-        index=index,
-        symbol=bytes(system.registry.call("symbol", index)).rstrip(b"\0").decode("ascii"),
-        lot_size_wad=system.registry.call("lotSizeWad", index),
-        probe_page=probe_page,
-        probe_slot=probe_slot,
-        probe_range=ProbeRange(least_ppm=least, largest_ppm=largest),
-    )
-
-
-def _pages(system: System, count: int) -> tuple[PageView, ...]:
-    words = _current_words(system, count)
-    found = []
-    for page in range(count):
-        underlying, rows, _ = system.registry.call("pageInfo", page)
-        instruments = tuple(_terms(system.registry.call("terms", page, slot)) for slot in range(rows))
-        address = words[page + 1] & ((1 << 160) - 1) if words else 0
-        current = None
-        if address:
-            code = bytes(system.oracle.w3.eth.get_code(to_checksum_address(address.to_bytes(20, "big"))))
-            current = decode_page(code[PAGE_PREFIX_BYTES:])
-        found.append(PageView(page_id=page, underlying=underlying, instruments=instruments, current=current))
-    return tuple(found)
+    def _pages(self, count: int) -> tuple[PageView, ...]:
+        system = self._system
+        words = _current_words(system, count)
+        found = []
+        for page in range(count):
+            underlying, rows, terms_hash = system.registry.call("pageInfo", page)
+            key = (page, bytes(terms_hash))
+            if key not in self._instruments:
+                terms = (system.registry.call("terms", page, slot) for slot in range(rows))
+                self._instruments[key] = tuple(_terms(word) for word in terms)
+            address = words[page + 1] & ((1 << 160) - 1) if words else 0
+            current = None
+            if address:
+                code = bytes(system.oracle.w3.eth.get_code(to_checksum_address(address.to_bytes(20, "big"))))
+                current = decode_page(code[PAGE_PREFIX_BYTES:])
+            instruments = self._instruments[key]
+            found.append(
+                PageView(page_id=page, underlying=underlying, instruments=instruments, current=current)
+            )
+        return tuple(found)
 
 
 def _current_words(system: System, count: int) -> list[int]:
