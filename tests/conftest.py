@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("dev", max_examples=50, deadline=None)
+settings.register_profile("dev", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
 settings.register_profile("audit", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("SEAWALL_HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))

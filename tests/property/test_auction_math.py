@@ -32,6 +32,12 @@ def failing(maintenance: int, thousandths: int) -> int:
     return maintenance * thousandths // 1000
 
 
+def solvent(k: int, maintenance: int, thousandths: int) -> int:
+    """Return an equity that can bear the premium k of its maintenance, as a share of what lies between the two."""
+    least = -(-k * maintenance // WAD)
+    return least + (maintenance - least) * thousandths // 1000
+
+
 @given(
     seconds=live_seconds,
     maintenance=maintenances,
@@ -118,8 +124,8 @@ def test_INV_24_the_fund_pays_only_what_the_account_cannot(
 def test_INV_19_a_slice_that_keeps_maintenance_down_keeps_health_up(
     harness: Contract, k: int, maintenance: int, thousandths: int, f: int, after: int
 ) -> None:
-    equity, left = failing(maintenance, thousandths), maintenance * after // 1000
-    assume(equity * WAD >= k * maintenance)
+    equity, left = solvent(k, maintenance, thousandths), maintenance * after // 1000
+    assume(equity < maintenance)
     _, from_share = harness.split(equity, maintenance, k, f, left, True)
     assert (equity - from_share) * maintenance >= equity * left
 
@@ -127,15 +133,14 @@ def test_INV_19_a_slice_that_keeps_maintenance_down_keeps_health_up(
 @given(
     k=factors,
     maintenance=st.integers(10**6, 2**100),
-    thousandths=equities,
+    thousandths=st.integers(0, 999),
     f=fractions,
     excess=st.integers(0, 50),
 )
 def test_INV_20_the_largest_slice_restores_the_target_and_none_overshoots_it(
     harness: Contract, k: int, maintenance: int, thousandths: int, f: int, excess: int
 ) -> None:
-    equity = failing(maintenance, thousandths)
-    assume(equity * WAD >= k * maintenance)
+    equity = solvent(k, maintenance, thousandths)
     largest = harness.largestFractionWad(equity, maintenance, k)
     assert 0 < largest <= WAD
     for fraction in (min(f, largest), largest):

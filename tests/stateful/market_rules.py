@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from tests.stateful.claims import INV_12
 from tests.stateful.machine import Machine, action
 
+from seawall.reference.state import MAX_PRICE_AGE_S
+
 __all__ = ["MarketRules"]
 
 underlyings = st.integers(0, 1)
@@ -68,19 +70,18 @@ class MarketRules(Machine):
         note(f"[AGE] {seconds} s, dead: {sorted(dead)}")
         self.twin.dead = set(dead)
         self.twin.push()
-        before = {key: self.vault.health(key) for key in self.traders}
-        manifest = self.state()
+        before = {key: self.vault.health(key)[:3] for key in self.traders}
+        state = self.state()
         self.twin.advance(seconds)
-        if manifest == self.state() and not self.accrues():
-            for key, health in before.items():
-                later = self.vault.health(key)
-                if (later[3].flags ^ health[3].flags) & 1 == 0:
-                    assert later[:3] == health[:3], INV_12
+        if state == self.state() and not self.accrues():
+            assert before == {key: self.vault.health(key)[:3] for key in self.traders}, INV_12
 
     def state(self) -> tuple[int, ...]:
-        """Return what is in force, and whether it counts."""
+        """Return what is in force, whether it counts, and which underlyings have a price."""
         words = [self.system.oracle.load(0, 0, baseline)[0] for baseline in (False, True)]
-        return tuple(words)
+        now, prices = self.system.evm.timestamp, self.twin.feed.prices
+        priced = (now - prices[u].observed_at <= MAX_PRICE_AGE_S for u in sorted(prices))
+        return (*words, *(int(fresh) for fresh in priced))
 
     def accrues(self) -> bool:
         """Say whether funding runs under any manifest that counts."""

@@ -43,7 +43,7 @@ class AccountPlan:
 CAST: tuple[AccountPlan, ...] = (
     AccountPlan(name="levered long", weights={"BTC": 0.6, "ETH": 0.4}, deposit=100_000, usage=0.97),
     AccountPlan(name="long with reserve", weights={"BTC": 1.0}, deposit=100_000, usage=0.90, reserve=150_000),
-    AccountPlan(name="altcoin long", weights={"XRP": 0.9, "EOS": 0.1}, deposit=80_000, usage=0.97),
+    AccountPlan(name="altcoin long", weights={"XRP": 1.0}, deposit=80_000, usage=0.97),
     AccountPlan(name="levered short", weights={"ETH": -0.5, "LTC": -0.5}, deposit=120_000, usage=0.70),
     AccountPlan(name="hedged pair", weights={"BTC": 1.0, "ETH": -1.0}, deposit=100_000, usage=0.80),
     AccountPlan(name="cautious", weights={"BTC": 0.5, "LTC": 0.5}, deposit=100_000, usage=0.20),
