@@ -97,7 +97,7 @@ def _shortened(settings: DemoSettings) -> DemoSettings:
     from seawall.market import embedded_bars
 
     _, last = choose_window(embedded_bars(settings.symbols), settings)
-    end = last - 6 * 3600
+    end = last - 5 * 3600
     return replace(settings, first_s=end - _SHORT_WINDOW_S, last_s=end + 2 * 3600)
 
 

@@ -79,7 +79,7 @@ class DemoSettings:
     last_s: int | None = None
     report: Path | None = None
     epoch_s: int = 3600
-    outage: tuple[float, float] = (0.455, 0.89)
+    outage: tuple[float, float] = (0.452, 0.918)
     live_step_s: int = 110
     dealer_deposit: float = 3_000_000
     bidder_deposit: float = 1_000_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import UTC, datetime
@@ -49,7 +48,7 @@ def choose_window(bars: Bars, settings: DemoSettings) -> tuple[int, int]:
         for month in months
     ]
     return worst_window(
-        bars, ranges=[(a, b) for a, b in ranges], fall_s=24 * _HOUR, before_s=3 * _HOUR, after_s=3 * _HOUR
+        bars, ranges=[(a, b) for a, b in ranges], fall_s=24 * _HOUR, before_s=2 * _HOUR, after_s=2 * _HOUR
     )
 
 
@@ -67,7 +66,7 @@ def tell(settings: DemoSettings, *, progress: Callable[[int, int, Epoch], None])
     with (
         TemporaryDirectory(prefix="seawall-") as state_dir,
         open_world(bars, settings, first_s=first_s, people=people, state_dir=Path(state_dir)) as world,
-        ProcessPoolExecutor(max_workers=min(len(world.keepers), os.cpu_count() or 1)) as pool,
+        ProcessPoolExecutor(max_workers=len(world.keepers)) as pool,
     ):
         return Story(world, settings, pool, first_s=first_s, last_s=last_s).run(progress)
 

@@ -28,6 +28,8 @@ __all__ = ["ChainReader", "ChainView", "InstrumentTerms", "PageView", "Underlyin
 Floats = npt.NDArray[np.float64]
 
 
+_LAST_PAGE = 255
+
 # Events after which an account may hold something, and the arguments that name it.
 _HOLDERS = {"Deposited": ("account",), "Traded": ("taker", "maker"), "SliceMoved": ("to",)}
 
@@ -127,6 +129,7 @@ class ChainReader:
         self._tick = int(system.registry.call("tick"))
         self._token_decimals = int(system.token.call("decimals"))
         self._names: dict[int, tuple[str, int]] = {}
+        self._probes: dict[int, tuple[int, int]] = {}
         self._instruments: dict[tuple[int, bytes], tuple[InstrumentTerms, ...]] = {}
         self._config: _Config | None = None
 
@@ -201,14 +204,16 @@ class ChainReader:
             symbol = bytes(registry.call("symbol", index)).rstrip(b"\0").decode("ascii")
             self._names[index] = (symbol, int(registry.call("lotSizeWad", index)))
         symbol, lot_size_wad = self._names[index]
-        probe_page, probe_slot = registry.call("probe", index)
+        probe = self._probes.get(index) or tuple(registry.call("probe", index))
+        if probe[0] <= _LAST_PAGE:  # listed, which is for good
+            self._probes[index] = probe
         least, largest = self._system.oracle.call("probeRange", index)
         return UnderlyingView(
             index=index,
             symbol=symbol,
             lot_size_wad=lot_size_wad,
-            probe_page=probe_page,
-            probe_slot=probe_slot,
+            probe_page=probe[0],
+            probe_slot=probe[1],
             probe_range=ProbeRange(least_ppm=least, largest_ppm=largest),
         )
 
