@@ -1,7 +1,7 @@
 # Everything a person or a CI runs. Nothing to install first but Python 3.11 or 3.12, Node 18+ and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench audit compile format clean
+.PHONY: help setup demo test check bench audit mutants compile format clean
 
 # Any Python 3 starts the bootstrap, which finds the right one. A name on PATH may be a stub that does not run, so try it.
 PYTHON ?= $(shell for p in .venv/bin/python python3 python3.12 python3.11 python; do \
@@ -60,7 +60,11 @@ bench: ready-test ## gas and speed tables
 	@$(RUN) scripts/compile.py --quiet
 	@$(WITH_NODE) $(RUN) tests/bench/run.py $(ARGS)
 
-audit: ready-test ## the tests again with 20,000 examples a property; takes hours
+mutants: ready-test ## break the code in over a hundred ways and require that the tests of the invariants notice; up to an hour
+	@$(RUN) scripts/compile.py --quiet
+	@$(RUN) tests/mutants/run.py $(ARGS)
+
+audit: ready-test $(if $(ARGS),,mutants) ## mutants, then the tests again with 20,000 examples a property; takes hours
 	@$(RUN) scripts/compile.py --quiet
 	@SEAWALL_HYPOTHESIS_PROFILE=audit $(WITH_NODE) $(PYTEST) $(or $(ARGS),tests)
 

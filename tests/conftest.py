@@ -6,10 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 settings.register_profile("dev", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
+# One failure is all that a mutant needs, and the smallest takes longest to find.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("dev"),
+    phases=(Phase.explicit, Phase.generate),
+    report_multiple_bugs=False,
+)
 settings.register_profile("audit", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("SEAWALL_HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 

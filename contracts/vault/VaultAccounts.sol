@@ -187,7 +187,9 @@ abstract contract VaultAccounts is VaultStorage {
     /// @dev `paid = value - ceil(value haircut)`. What is withheld repays the deficit; what exceeds that is kept for losses that are
     /// booked and not yet real.
     function _payOut(bytes32 account, uint256 word, uint256 value, address to) private returns (uint256 paid) {
-        require(int256(value) <= word.cash() || word.hasPositions(), InsufficientCash(account, word.cash(), value));
+        // Compared without a sign: as a signed word a value of 2^255 or more would be negative, and credited.
+        bool enough = word.cash() > 0 && value <= uint256(word.cash());
+        require(enough || word.hasPositions(), InsufficientCash(account, word.cash(), value));
         ledger.accounts[account] = word.withCash(word.cash() - int256(value));
         _useReserve();
         if (windDownAt == 0) _repayFromFund();

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 from eth_utils.crypto import keccak
 from tests.support.evm import Revert, artifact, role
-from tests.support.system import EMPTY, TOKEN, System, account_id
+from tests.support.market import perpetual
+from tests.support.system import EMPTY, GUARDIAN, TOKEN, System, account_id
 
 from seawall.reference.certificate import certificate_words
 
@@ -120,6 +121,64 @@ def test_INV_18_start__without_any_price__reverts(system: System, borrower: byte
     system.evm.advance(121)
     with pytest.raises(Revert, match="PriceStale"):
         system.liquidator.start(borrower)
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+def test_INV_18_start__after_a_gap_of_any_underlying__waits_five_minutes(
+    system: System, crossed: bytes, dead: int
+) -> None:
+    system.advance(GAP_S, dead=[dead])
+    crash(system, 30)
+    with pytest.raises(Revert, match=r"PriceGapTooRecent.*" + str(system.evm.timestamp)):
+        system.liquidator.start(crossed)
+    system.advance(5 * MINUTE_S)
+    system.liquidator.start(crossed)
+
+
+def test_INV_18_start__at_the_requirement_itself__reverts(system: System, borrower: bytes) -> None:
+    crash(system, 8)
+    equity, maintenance, *_ = system.vault.health(borrower)
+    system.deposit(borrower, maintenance - equity - 1)
+    with system.isolated():
+        system.deposit(borrower, 1)
+        with pytest.raises(Revert, match="AccountHealthy"):
+            system.liquidator.start(borrower)
+    system.liquidator.start(borrower)
+
+
+def test_INV_18_start__when_only_a_young_manifest_is_failed__waits_until_it_is_the_baseline(
+    system: System, maker: bytes
+) -> None:
+    account = system.open(BORROWER, 1_050)
+    system.trade(account, maker, lots=100)
+    system.markets[0].risk_scale = 1.4  # 14 a lot in place of 10: 1,120 of maintenance in place of 800
+    system.advance(MINUTE_S)
+    system.publish()
+    margin = system.vault.margin(account, EMPTY, False)
+    assert margin.equity < margin.maintenance
+    with pytest.raises(Revert, match="AccountHealthy"):
+        system.liquidator.start(account)
+    system.advance(60 * MINUTE_S - 2)
+    with pytest.raises(Revert, match="AccountHealthy"):
+        system.liquidator.start(account)
+    system.advance(2)
+    system.liquidator.start(account)
+
+
+def test_INV_17_without_keepers_accounts_that_fail_are_sold_and_no_others(
+    system: System, borrower: bytes, maker: bytes, buyer: bytes
+) -> None:
+    thin = system.open(ATTACKER, 1_050)
+    system.trade(thin, maker, lots=100)
+    system.advance(12 * 60 * MINUTE_S, every=119)
+    for account in (borrower, thin):
+        with pytest.raises(Revert, match="AccountHealthy"):
+            system.liquidator.start(account)
+    crash(system, 8)
+    start(system, borrower)
+    fraction, _ = buy(system, borrower, buyer)
+    assert 0 < fraction < WAD
+    assert not has_auction(system, borrower)
 
 
 def test_start__in_the_block_of_a_trade__reverts(system: System, borrower: bytes, maker: bytes) -> None:
@@ -277,6 +336,41 @@ def test_INV_23_buy__when_the_buyer_lacks_initial_margin__reverts(system: System
     margin = system.vault.margin(poor, EMPTY, False)
     assert fraction == WAD // 20
     assert margin.equity >= margin.initial > 0
+
+
+def test_INV_23_buy__just_below_the_initial_requirement__reverts(system: System, borrower: bytes) -> None:
+    poor = system.open(ATTACKER, 100)
+    crash(system, 8)
+    start(system, borrower)
+    with system.isolated():
+        system.deposit(poor, 10_000 * TOKEN)
+        buy(system, borrower, poor)
+        margin = system.vault.margin(poor, EMPTY, False)
+        spare = margin.equity - margin.initial
+        assert margin.maintenance < margin.initial
+    missing = 10_000 * TOKEN - spare
+    system.deposit(poor, missing - 1)
+    with pytest.raises(Revert, match="InitialMargin"):
+        buy(system, borrower, poor)
+    system.deposit(poor, 1)
+    buy(system, borrower, poor)
+
+
+def test_INV_23_buy__with_a_position_that_the_manifest_lacks__reverts(
+    system: System, borrower: bytes, maker: bytes, buyer: bytes
+) -> None:
+    """What such a position requires nobody can tell."""
+    slot = system.list_instrument(0, perpetual())
+    system.publish()
+    system.push()
+    system.trade(buyer, maker, lots=1, slot=slot)
+    system.oracle.dropCurrent(sender=GUARDIAN)
+    crash(system, 8)
+    start(system, borrower)
+    with pytest.raises(Revert, match="PriceNotFresh"):
+        buy(system, borrower, buyer)
+    other = system.open(ATTACKER, 100_000)
+    buy(system, borrower, other)
 
 
 def test_buy__by_strangers_or_from_or_for_accounts_in_auction__reverts(
@@ -445,6 +539,31 @@ def test_INV_21_many_slices_earn_no_more_than_one(
     assert system.liquidator.VAULT() == system.vault.address
     removed = maintenance - system.vault.health(borrower).maintenance
     assert (system.equity(buyer) - before) * WAD <= k * removed
+
+
+def test_INV_21_a_slice_earns_no_more_than_the_maintenance_it_removes(
+    system: System, maker: bytes, buyer: bytes
+) -> None:
+    """A book half hedged: the first slice of a lot of each takes off less than its share."""
+    account = system.open(BORROWER, 300)
+    system.trade(account, maker, lots=20)
+    system.trade(account, maker, lots=-3, slot=1)
+    system.evm.advance(1)
+    equity, maintenance, *_ = system.vault.health(account)
+    crash(system, (equity - maintenance) / 17 / TOKEN + 1)
+    start(system, account)
+    system.advance(15 * MINUTE_S)
+    for fraction in (WAD // 10, WAD // 7, WAD // 3):
+        if not has_auction(system, account):
+            break
+        k, required, before = (
+            system.liquidator.premiumFactorWad(account),
+            system.vault.health(account).maintenance,
+            system.equity(buyer),
+        )
+        buy(system, account, buyer, fraction)
+        removed = required - system.vault.health(account).maintenance
+        assert (system.equity(buyer) - before) * WAD <= k * removed
 
 
 def test_a_dust_fraction_moves_a_lot_and_earns_no_premium(

@@ -13,10 +13,13 @@ from tests.support.engine_world import ACCOUNT, EngineWorld, Scene, positions, s
 from tests.support.evm import Contract, Revert
 
 from seawall.page.layout import MAX_PAGES
+from seawall.reference.account import Account
+from seawall.reference.authority import Authority
 from seawall.reference.book import Book, account_word
-from seawall.reference.ledger import Account, Vault, World
+from seawall.reference.ledger import Vault
 from seawall.reference.rejection import Rejected
 from seawall.reference.slices import move_slice, slice_value
+from seawall.reference.state import World
 
 WAD = 10**18
 BUYER = bytes.fromhex("bb" * 32)
@@ -83,7 +86,8 @@ def buyer_book(rng: random.Random, scene: Scene) -> Book:
 
 def twin(scene: Scene, buyer: Account) -> Vault:
     state = World(now=scene.now, current=scene.current, baseline=scene.baseline, prices=dict(scene.prices))
-    vault = Vault(world=state, open_interest=dict(scene.open_interest))
+    authority = Authority(liquidator=b"liquidator")
+    vault = Vault(world=state, open_interest=dict(scene.open_interest), authority=authority)
     vault.accounts = {ACCOUNT: Account(cash=scene.cash, book=scene.book.copy()), BUYER: buyer}
     return vault
 
@@ -115,7 +119,7 @@ def test_INV_19_slices_equal_the_reference(
         world.put(BUYER, buyer)
         assert world.worth(fraction) == slice_value(vault, ACCOUNT, fraction)
         before = vault.account(ACCOUNT).book.copy()
-        wanted, value = attempt(lambda: move_slice(vault, ACCOUNT, BUYER, fraction))
+        wanted, value = attempt(lambda: move_slice(vault, ACCOUNT, BUYER, fraction, sender=b"liquidator"))
         found, moved = attempt(lambda: world.move(fraction))
         event(wanted)
         if wanted == "done" and list(vault.account(ACCOUNT).book) == list(before):

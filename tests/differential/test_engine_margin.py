@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import event, given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 from tests.support.engine_world import EngineWorld, Scene, certificates, scenes
 from tests.support.evm import Revert
@@ -13,7 +14,7 @@ from tests.support.evm import Revert
 from seawall.reference import engine as reference
 from seawall.reference.certificate import EMPTY, Certificate
 from seawall.reference.rejection import Rejected
-from seawall.reference.state import Margin
+from seawall.reference.state import ManifestState, Margin
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,10 @@ def test_INV_10_margin_equals_the_reference(world: EngineWorld, scene: Scene, ba
 
 @given(scene=scenes())
 def test_INV_10_health_equals_the_reference(world: EngineWorld, scene: Scene) -> None:
+    assert_same_health(world, scene)
+
+
+def assert_same_health(world: EngineWorld, scene: Scene) -> None:
     with world.evm.isolated():
         world.stage(scene)
         equity, maintenance, liquidatable, current = world.health()
@@ -81,6 +86,36 @@ def test_INV_10_health_equals_the_reference(world: EngineWorld, scene: Scene) ->
         event(f"liquidatable {wanted.liquidatable}")
         assert (equity, maintenance, liquidatable) == (wanted.equity, wanted.maintenance, wanted.liquidatable)
         assert_same(current, wanted.current)
+
+
+def with_factors(manifest: ManifestState, factor_bps: int, floor_bps: int) -> ManifestState:
+    """Return a manifest with these maintenance factors and the widest drift limits."""
+    names = ("maintenance_net_floor_bps", "maintenance_gross_floor_bps")
+    factors = dict.fromkeys(names, floor_bps) | {"maintenance_factor_bps": factor_bps}
+    pages = {
+        page_id: replace(page, head=replace(page.head, max_drift_bps=0xFFFF, **factors))
+        for page_id, page in manifest.pages.items()
+    }
+    return replace(manifest, pages=pages)
+
+
+@given(scene=scenes(largest=2), alike=st.booleans(), baseline=st.booleans(), missing=st.integers(0, 1))
+def test_INV_12_health_at_the_requirement_equals_the_reference(
+    world: EngineWorld, scene: Scene, alike: bool, baseline: bool, missing: int
+) -> None:
+    """The account just meets or just fails what the current manifest or the baseline, raised by its drift, requires."""
+    assume(scene.current is not None and scene.baseline is not None)
+    assert scene.current is not None
+    assert scene.baseline is not None
+    if alike:  # the young manifest values everything as the baseline does and requires many times as much
+        young, old = with_factors(scene.baseline, 0xFFFF, 0xFFFF), with_factors(scene.baseline, 8_000, 100)
+        scene = replace(scene, current=young, baseline=old)
+    scene = replace(scene, current=replace(scene.current, mature=False))
+    margin = expected(scene, baseline=baseline)
+    required = -(-margin.maintenance * (2**32 + margin.drift_x32 * baseline) >> 32)
+    scene = replace(scene, cash=scene.cash + required - missing - margin.equity)
+    assume(abs(scene.cash) < 2**103)
+    assert_same_health(world, scene)
 
 
 @given(data=st.data(), scene=scenes(largest=12), baseline=st.booleans())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
+import pyrevm
 import pytest
 from eth_utils import keccak
-from tests.support.evm import Revert
+from tests.support import oracle_world
+from tests.support.evm import Evm, Revert
 from tests.support.oracle_world import BOUNDS, FACTORS, GOVERNOR, GUARDIAN, OracleWorld, keys
 
 from seawall.page import manifest_domain, recover, sign
@@ -85,6 +88,20 @@ def test_a_signature_that_recovers_to_nobody_is_refused(world: OracleWorld) -> N
 
 def test_INV_13_signatures_for_another_chain_are_worthless(world: OracleWorld) -> None:
     fails(world, world.signed(world.propose(), chain_id=2), "NotSigner")
+
+
+def test_INV_13_signatures_are_bound_to_the_chain_that_runs_the_contract(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the chain has another number, the same signatures over the first are worth nothing."""
+    tenth = pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=10))
+    engine = pyrevm.EVM(env=tenth, spec_id="CANCUN")
+    monkeypatch.setattr(oracle_world, "Evm", partial(Evm, engine=engine))
+    elsewhere = OracleWorld()
+    fails(elsewhere, elsewhere.signed(elsewhere.propose(), chain_id=1), "NotSigner")
+    manifest = elsewhere.propose()
+    elsewhere.activate(manifest, elsewhere.signed(manifest, chain_id=10))
+    assert elsewhere.oracle.currentManifest().epoch == 1
 
 
 def test_INV_13_signatures_for_another_contract_are_worthless(world: OracleWorld) -> None:

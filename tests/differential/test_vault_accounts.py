@@ -314,6 +314,25 @@ def test_a_booked_loss_is_withheld_before_it_is_real_and_kept_for_it(system: Sys
     assert system.token.balanceOf(system.fund) == 5 * TOKEN
 
 
+def test_INV_04_an_exit_first_lets_the_reserve_repay_the_deficit(system: System) -> None:
+    """Who left while a loss was booked paid for a part of it; the fund is asked, and others bear, only what is left."""
+    leaver, stayer, failing = system.open(BORROWER, 100), system.open(STRANGER, 100), system.open(KEEPER)
+    system.vault.beginAuction(failing, 40 * TOKEN, sender=LIQUIDATOR)
+    assert system.vault.withdraw(leaver, 100 * TOKEN, BORROWER, sender=BORROWER) == 80 * TOKEN
+    system.vault.coverLoss(failing, 40 * TOKEN, sender=LIQUIDATOR)
+    system.vault.endAuction(failing, sender=LIQUIDATOR)
+    assert (system.vault.reserve(), system.vault.deficit()) == (20 * TOKEN, 40 * TOKEN)
+    with system.isolated():
+        paid = system.vault.withdraw(stayer, 70 * TOKEN, STRANGER, sender=STRANGER)
+        assert paid == 60 * TOKEN - 1  # the haircut of a seventh is rounded up
+        assert (system.vault.reserve(), system.vault.deficit()) == (0, 10 * TOKEN - 1)
+    system.endow_fund(1_000)
+    fund = system.fund.totalAssets()
+    assert system.vault.withdraw(stayer, 70 * TOKEN, STRANGER, sender=STRANGER) == 70 * TOKEN
+    assert fund - system.fund.totalAssets() == 20 * TOKEN
+    assert (system.vault.reserve(), system.vault.deficit()) == (0, 0)
+
+
 def test_what_the_fund_can_cover_is_not_withheld(system: System) -> None:
     account, failing = system.open(BORROWER, 100), system.open(STRANGER)
     system.endow_fund(1_000)
@@ -475,6 +494,11 @@ def test_accounts_with_positions_take_out_a_tenth_of_the_tokens_an_hour(system: 
         claim(system, short)
     system.advance(8 * 60)
     assert claim(system, short) == 9_000 * TOKEN
+    request_and_renew(
+        system, long, 5_000 * TOKEN
+    )  # less than drained since the first, more than is left after both
+    with pytest.raises(Revert, match="OutflowLimit"):
+        claim(system, long)
 
 
 def test_an_account_that_closed_everything_claims_without_conditions(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from tests.support.evm import Revert, role
 from tests.support.market import SPOT, TICK
-from tests.support.system import TOKEN, VENUE, System, account_id
+from tests.support.system import EMPTY, TOKEN, VENUE, System, account_id
+from tests.support.twin import VENUE_ACCOUNT, Twin, differences
+from tests.support.twin_world import address
+
+from seawall.reference import Fill, price_wind_down, settle, settle_wind_down, start_wind_down, withdraw
 
 LONG, SHORT, SAVER, STRANGER = role("long"), role("short"), role("saver"), role("stranger")
 DAY = 86_400
@@ -233,3 +239,122 @@ def test_a_late_manifest_changes_no_final_value(system: System) -> None:
     system.evm.advance(600)
     system.vault.settleWindDown(ACCOUNTS[1])
     assert sum(map(system.cash, ACCOUNTS)) == 2_500 * TOKEN + system.vault.deficit()
+
+
+# The reference, told the same
+
+
+@pytest.fixture(scope="module")
+def twin() -> Twin:
+    return Twin.deploy()
+
+
+prices = st.integers(300_000, 1_700_000)
+positions = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(1, 60) | st.integers(-60, -1)), min_size=1, max_size=4
+)
+
+
+@settings(max_examples=settings().max_examples // 3)
+@given(
+    held=positions,
+    fund=st.sampled_from((0, 0, 3, 400, 50_000)),
+    rate=st.sampled_from((-0.1, 0.0, 0.1)),
+    spots=st.tuples(prices, prices),
+    silent=st.sampled_from(((), (1,))),
+    failing=st.booleans(),
+    order=st.permutations(range(4)),
+    fees=st.integers(0, 4),
+    late=st.booleans(),
+)
+def test_INV_17_INV_24_closing_equals_the_reference_and_leaves_nobody_behind(
+    twin: Twin,
+    held: list[tuple[int, int]],
+    fund: int,
+    rate: float,
+    spots: tuple[int, int],
+    silent: tuple[int, ...],
+    failing: bool,
+    order: list[int],
+    fees: int,
+    late: bool,
+) -> None:
+    """Every step on both sides, at prices that may leave either short, with or without a booked loss and a fund."""
+    followed = twin.fresh()
+    with followed.system.isolated() as system:
+        vault, ledger = system.vault, followed.vault
+        keys = [
+            followed.open(name, tokens) for name, tokens in (("long", 700), ("short", 900), ("saver", 400))
+        ]
+        keys.append(VENUE_ACCOUNT)
+        if fund:
+            followed.endow(fund)
+
+        def step(on_chain: Callable[[], Any], reference: Callable[[], Any]) -> tuple[Any, Revert | None]:
+            answer = followed.both(on_chain, reference)
+            assert not differences(followed.on_chain(keys), followed.expected(keys))
+            return answer
+
+        for market in system.markets.values():
+            market.funding_rate = rate
+        assert followed.publish() is None
+        for page, lots in held:
+            price = system.markets[page].spot
+            fill = Fill(
+                taker=keys[0],
+                maker=keys[1],
+                page=page,
+                slot=0,
+                generation=1,
+                lots=lots,
+                price_ticks=price,
+                taker_fee=TOKEN,
+            )
+            values = (keys[0], keys[1], page, 0, 1, lots, price, TOKEN, 0)
+            step(
+                partial(vault.settle, values, EMPTY, EMPTY, sender=VENUE),
+                partial(settle, ledger, fill, sender=address(VENUE)),
+            )
+        for underlying, spot in enumerate(spots):
+            system.move(underlying, spot)
+        followed.advance(400)
+        if failing:
+            for key in keys[:2]:
+                step(
+                    partial(system.liquidator.start, key),
+                    partial(followed.liquidator.start, key),
+                )
+        wait = ledger.world.current.activated_at + 3 * DAY - 1 - system.evm.timestamp
+        system.evm.advance(wait)
+        for early in (True, False):
+            _, refused = step(vault.startWindDown, lambda: start_wind_down(ledger))
+            assert bool(refused) == early
+            system.evm.advance(early)
+        followed.dead = set(silent)
+        followed.advance(350)
+        system.evm.advance(DAY)
+        step(vault.priceWindDown, lambda: price_wind_down(ledger))
+        for left, i in enumerate(order):
+            if late and left == 1:
+                followed.push()
+                event(f"late manifest: {followed.publish() or 'accepted'}")
+                followed.advance(600)
+            key = keys[i]
+            _, refused = step(partial(vault.settleWindDown, key), partial(settle_wind_down, ledger, key))
+            assert refused is None
+        deficit, share = vault.deficit(), vault.exitHaircutWad()
+        event("deficit" if deficit else "whole")
+        for left, i in enumerate(order):
+            if left == fees:
+                step(lambda: vault.distributeFees(VENUE), lambda: ledger.distribute_fees(address(VENUE)))
+            key, cash = keys[i], system.cash(keys[i])
+            owner = system.owner(key)
+            paid, refused = step(
+                partial(vault.withdraw, key, cash, owner, sender=owner),
+                partial(withdraw, ledger, key, cash, to=address(owner), sender=address(owner)),
+            )
+            assert (refused is None) == (cash > 0)
+            if cash and left < fees:  # fees repay the deficit before they are shared
+                assert abs(paid - cash * (10**18 - share) // 10**18) <= 2
+        if not vault.accruedFees(VENUE) and not any(map(system.cash, keys)):
+            assert system.token.balanceOf(vault) <= len(keys)

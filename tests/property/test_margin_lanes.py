@@ -36,7 +36,7 @@ def markets(draw: st.DrawFn) -> tuple[Floats, Floats, Floats]:
 
 @given(markets(), st.sampled_from([0.8, 0.95, 0.99]), st.integers(0, 2**16))
 @settings(max_examples=25)
-def test_no_lane_exceeds_the_shortfall_of_any_book(
+def test_INV_06_no_lane_exceeds_the_shortfall_of_any_book(
     market: tuple[Floats, Floats, Floats], alpha: float, seed: int
 ) -> None:
     pnl, weights, books = market

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from hypothesis import event, note
 from hypothesis import strategies as st
-from tests.stateful.claims import INV_05, INV_18, INV_19, INV_20, INV_21, INV_22, INV_23, INV_24
-from tests.stateful.machine import ROLES, SAVER, Step, action
+from tests.stateful.claims import INV_04, INV_05, INV_18, INV_19, INV_20, INV_21, INV_22, INV_23, INV_24
+from tests.stateful.machine import ROLES, SAVER, Step, action, callers
 from tests.stateful.market_rules import MarketRules, underlyings
 from tests.stateful.trading_rules import TradingRules, instruments
 from tests.support.system import EMPTY, GRACE_S, TOKEN
+from tests.support.twin_world import address
 
 from seawall.reference.auction import (
     PREMIUM_START_WAD,
@@ -56,15 +57,18 @@ class AuctionRules(TradingRules, MarketRules):
         assert counted, INV_18
         assert all(now - price.fresh_since >= START_DELAY_S for price in counted), INV_18
 
-    def buy(self, choice: int, buyer: int, fraction: int, wait: int, *, limit: bool) -> None:
+    def buy(self, choice: int, buyer: int, fraction: int, wait: int, who: str, *, limit: bool) -> None:
         key = self.pick(self.in_auction, choice)
         self.twin.advance(wait)
-        self.purchase(key, self.pick(lambda other: other != key or buyer == 3, buyer), fraction, limit=limit)
+        bidder = self.pick(lambda other: other != key or buyer == 3, buyer)
+        self.purchase(key, bidder, fraction, who, limit=limit)
 
-    def purchase(self, key: bytes, buyer: bytes, fraction: int, *, limit: bool = False) -> None:
+    def purchase(
+        self, key: bytes, buyer: bytes, fraction: int, who: str = "owner", *, limit: bool = False
+    ) -> None:
         system, vault = self.system, self.vault
         if not self.in_auction(key):
-            self.buy_on_both(key, buyer, fraction, 0)
+            self.buy_on_both(key, buyer, fraction, 0, who)
             return
         equity, maintenance, _, current = vault.health(key)
         k = system.liquidator.premiumFactorWad(key)
@@ -74,7 +78,7 @@ class AuctionRules(TradingRules, MarketRules):
         wealth, deficit = self.wealth(), vault.deficit()
         fund, coverable = system.fund.totalAssets(), system.fund.coverable()
         most = worth[WAD] if limit else ANY_PRICE
-        step = self.buy_on_both(key, buyer, fraction, most)
+        step = self.buy_on_both(key, buyer, fraction, most, who)
         if not step.done:
             return
         sold, paid = step.found
@@ -104,16 +108,19 @@ class AuctionRules(TradingRules, MarketRules):
         assert owed == 0 or given == coverable, INV_24
         self.losses_are_booked(key)
 
-    def buy_on_both(self, key: bytes, buyer: bytes, fraction: int, most: int) -> Step:
-        names = self.twin.names([buyer, key])
-        return self.do(
-            f"BUY {names[0]} from {names[1]}, {fraction / WAD:.3f}",
-            lambda: self.system.liquidator.buy(
-                key, buyer, fraction, most, EMPTY, sender=self.system.owner(buyer)
+    def buy_on_both(self, key: bytes, buyer: bytes, fraction: int, most: int, who: str) -> Step:
+        names, caller = self.twin.names([buyer, key]), self.acting(buyer, who)
+        may = self.vault.isAuthorised(buyer, caller)
+        step = self.do(
+            f"BUY {names[0]} from {names[1]}, {fraction / WAD:.3f} by {who}",
+            lambda: self.system.liquidator.buy(key, buyer, fraction, most, EMPTY, sender=caller),
+            lambda: self.twin.liquidator.buy(
+                key, buyer, sender=address(caller), max_fraction_wad=fraction, max_paid=most
             ),
-            lambda: self.twin.liquidator.buy(key, buyer, max_fraction_wad=fraction, max_paid=most),
-            by=[buyer],
+            by=[buyer] if may else [],
         )
+        assert may or not step.done, INV_04
+        return step
 
     def check_granted(self, key: bytes, k: int, before: int, after: int, premium: int) -> None:
         """Add up what purchases in a row at one k earned."""
@@ -240,7 +247,7 @@ class AuctionRules(TradingRules, MarketRules):
             return
         self.twin.advance(wait)
         bidder = self.pick(lambda other: other != key and not self.in_auction(other), buyer)
-        if buyer != 1:  # who brings enough for the whole book
+        if buyer != 1 and self.twin.vault.is_open:  # who brings enough for the whole book
             units = 2 * int(self.margin(key).initial)
             self.system.deposit(bidder, units)
             self.twin.vault.deposit(bidder, units)
@@ -255,9 +262,10 @@ class AuctionRules(TradingRules, MarketRules):
         fractions=st.lists(fractions, min_size=1, max_size=3),
         wait=waits,
         flag=st.booleans(),
+        who=callers,
     )
     def liquidate(
-        self, act: str, choice: int, other: int, fractions: list[int], wait: int, flag: bool
+        self, act: str, choice: int, other: int, fractions: list[int], wait: int, flag: bool, who: str
     ) -> None:
         """Do one of what keepers and bidders do."""
         if act in ("sell off", "run"):
@@ -267,7 +275,7 @@ class AuctionRules(TradingRules, MarketRules):
             if act == "run":
                 self.withdraw(SAVER, 30)
         elif act == "buy":
-            self.buy(choice, other, fractions[0], wait, limit=flag)
+            self.buy(choice, other, fractions[0], wait, who, limit=flag)
         elif act == "start":
             self.start(choice)
         elif act == "deleverage":

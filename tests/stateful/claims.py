@@ -9,6 +9,7 @@ __all__ = [
     "INV_10",
     "INV_11",
     "INV_12",
+    "INV_17",
     "INV_18",
     "INV_19",
     "INV_20",
@@ -26,6 +27,7 @@ INV_07 = "INV_07: maintenance never exceeds the initial requirement"
 INV_10 = "INV_10: the contracts equal the reference"
 INV_11 = "INV_11: added risk leaves equity above initial; a reduction fails only if it raises the risk"
 INV_12 = "INV_12: neither a young manifest nor age makes an account liquidatable or equity withdrawable"
+INV_17 = "INV_17: without any manifest for three days everyone can leave"
 INV_18 = "INV_18: an auction starts below maintenance under current and baseline, five minutes after a gap"
 INV_19 = "INV_19: a purchase lowers no solvent account's health and moves every position by the fraction"
 INV_20 = "INV_20: a purchase of f* restores the target health and not more"

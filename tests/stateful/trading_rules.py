@@ -5,13 +5,22 @@ from __future__ import annotations
 from hypothesis import note
 from hypothesis import strategies as st
 from tests.stateful.claims import INV_02, INV_04, INV_11, INV_12, INV_24
-from tests.stateful.machine import ROLES, SAVER, Machine, Step, action, roles
+from tests.stateful.machine import ROLES, SAVER, Machine, Step, action, callers, roles
 from tests.support.market import TICK
 from tests.support.system import EMPTY, TOKEN, VENUE
-from tests.support.twin import PROTOCOL, VENUE_ACCOUNT
+from tests.support.twin_world import address
 
-from seawall.reference import Certificate, Fill, certificate_words, find_instrument, settle
-from seawall.reference.integers import WAD
+from seawall.reference import (
+    Certificate,
+    Fill,
+    certificate_words,
+    claim_withdrawal,
+    find_instrument,
+    request_withdrawal,
+    settle,
+    withdraw,
+)
+from seawall.reference.integers import WAD, ceil_div
 
 __all__ = ["TradingRules"]
 
@@ -44,49 +53,71 @@ class TradingRules(Machine):
             by=[key],
         )
         if fees:
-            self.do(
-                "FEES",
-                lambda: self.vault.distributeFees(VENUE),
-                lambda: self.twin.vault.distribute_fees(
-                    VENUE, venue_account=VENUE_ACCOUNT, protocol_account=PROTOCOL
-                ),
-            )
+            self.distribute()
 
-    @action(name=savers, percent=st.integers(1, 40) | st.integers(1, 120))
-    def withdraw(self, name: str, percent: int) -> None:
-        key = self.twin.accounts[name]
-        owner = self.system.owner(key)
-        cash, idle = self.system.cash(key), self.is_idle(key)
-        units = max(cash * percent // 100, 0)
-        step = self.do(
-            f"WITHDRAW {name} {units}",
-            lambda: self.vault.withdraw(key, units, owner, sender=owner),
-            lambda: self.twin.vault.withdraw(key, units),
-            by=[key],
+    def distribute(self) -> Step:
+        return self.do(
+            "FEES",
+            lambda: self.vault.distributeFees(VENUE),
+            lambda: self.twin.vault.distribute_fees(address(VENUE)),
         )
-        if idle and 0 < units <= cash and not self.in_auction(key):
+
+    @action(
+        name=savers,
+        percent=st.integers(1, 40) | st.integers(1, 120),
+        who=callers,
+        to=st.sampled_from(("owner", "owner", "owner", "operator")),
+    )
+    def withdraw(self, name: str, percent: int, who: str = "owner", to: str = "owner") -> None:
+        self.pay_out(self.twin.accounts[name], percent, who, to)
+
+    def pay_out(self, key: bytes, percent: int, who: str = "owner", to: str = "owner") -> None:
+        """Withdraw a part of the cash."""
+        caller, payee = self.acting(key, who), self.acting(key, to)
+        cash, waiting = self.system.cash(key), self.waiting()
+        may = self.vault.isAuthorised(key, caller) and self.system.owner(key) in (caller, payee)
+        ready = self.is_idle(key) and not self.in_auction(key) and not waiting
+        units, share = max(cash * percent // 100, 0), self.vault.exitHaircutWad()
+        step = self.do(
+            f"WITHDRAW {self.twin.names([key])[0]} {units} by {who} to {to}",
+            lambda: self.vault.withdraw(key, units, payee, sender=caller),
+            lambda: withdraw(self.twin.vault, key, units, to=address(payee), sender=address(caller)),
+            by=[key] if may else [],
+        )
+        assert may or not step.done, INV_04
+        if may and ready and 0 < units <= cash:
             assert step.done, INV_04
         self.bears_its_share(step, units)
+        if step.done and not self.twin.vault.is_open:
+            assert step.found == units - ceil_div(units * share, WAD), INV_24
 
-    def request(self, name: str, percent: int) -> None:
+    def waiting(self) -> bool:
+        """Say whether a wind-down keeps everybody until the last position is settled."""
+        return not self.twin.vault.is_open and bool(self.vault.accountsWithPositions())
+
+    def request(self, name: str, percent: int, who: str = "owner") -> None:
         key = self.twin.accounts[name]
-        units = self.units(key, percent)
-        self.do(
-            f"REQUEST {name} {units}",
-            lambda: self.vault.requestWithdrawal(key, units, sender=self.system.owner(key)),
-            lambda: self.twin.vault.request_withdrawal(key, units),
+        units, caller = self.units(key, percent), self.acting(key, who)
+        may = self.vault.isAuthorised(key, caller)
+        step = self.do(
+            f"REQUEST {name} {units} by {who}",
+            lambda: self.vault.requestWithdrawal(key, units, sender=caller),
+            lambda: request_withdrawal(self.twin.vault, key, units, sender=address(caller)),
         )
+        assert step.done == may, INV_04
 
-    def claim(self, name: str) -> None:
+    def claim(self, name: str, who: str = "owner", to: str = "owner") -> None:
         key = self.twin.accounts[name]
-        owner = self.system.owner(key)
+        caller, payee = self.acting(key, who), self.acting(key, to)
+        may = self.vault.isAuthorised(key, caller) and self.system.owner(key) in (caller, payee)
         units, _ = self.vault.withdrawalRequest(key)
         step = self.do(
-            f"CLAIM {name} {units}",
-            lambda: self.vault.claimWithdrawal(key, owner, EMPTY, sender=owner),
-            lambda: self.twin.vault.claim_withdrawal(key),
-            by=[key],
+            f"CLAIM {name} {units} by {who} to {to}",
+            lambda: self.vault.claimWithdrawal(key, payee, EMPTY, sender=caller),
+            lambda: claim_withdrawal(self.twin.vault, key, to=address(payee), sender=address(caller)),
+            by=[key] if may else [],
         )
+        assert may or not step.done, INV_04
         self.bears_its_share(step, units)
         if step.done and not self.is_idle(key):
             current, base = self.margin(key), self.margin(key, baseline=True)
@@ -99,16 +130,20 @@ class TradingRules(Machine):
         percent=st.integers(1, 9) | st.integers(1, 60),
         steps=st.sampled_from(((), (12,), (60, 7_300), (7_300, 0), (0,))),
         claimed=st.booleans(),
+        who=callers,
+        to=st.sampled_from(("owner", "owner", "owner", "operator")),
     )
-    def leave(self, name: str, percent: int, steps: tuple[int, ...], claimed: bool) -> None:
+    def leave(
+        self, name: str, percent: int, steps: tuple[int, ...], claimed: bool, who: str, to: str
+    ) -> None:
         """Ask for cash, wait, let the keepers publish or not, and claim it."""
-        self.request(name, percent)
+        self.request(name, percent, who)
         for seconds in steps:
             self.twin.advance(seconds)
             if seconds < 7_300:
                 note(f"[PUBLISH] {self.twin.publish() or 'accepted'}")
         if claimed:
-            self.claim(name)
+            self.claim(name, who, to)
 
     def bears_its_share(self, step: Step, units: int) -> None:
         """Whoever left bore at least what those who stay would bear."""
@@ -142,6 +177,7 @@ class TradingRules(Machine):
         offset: int = 0,
         fee: int = 0,
         hedges: int = 0,
+        venue: str = VENUE,
     ) -> Step:
         page, slot = instrument
         record = self.twin.ring.current.pages[page].records[slot]
@@ -156,6 +192,7 @@ class TradingRules(Machine):
             offset,
             fee,
             hedges,
+            venue,
         )
 
     @action(
@@ -186,6 +223,7 @@ class TradingRules(Machine):
         offset: int,
         fee: int,
         hedges: int,
+        venue: str = VENUE,
     ) -> Step:
         self.twin.sync()
         page, slot = instrument
@@ -211,8 +249,8 @@ class TradingRules(Machine):
         cash = self.paid()
         step = self.do(
             f"{label} {lots} of {page}:{slot} at {price}",
-            lambda: self.vault.settle(values, given, EMPTY, sender=VENUE),
-            lambda: settle(self.twin.vault, fill, venue=VENUE, taker_certificate=certificate),
+            lambda: self.vault.settle(values, given, EMPTY, sender=venue),
+            lambda: settle(self.twin.vault, fill, sender=address(venue), taker_certificate=certificate),
             by=[taker, maker],
         )
         moved = {taker: lots, maker: -lots}

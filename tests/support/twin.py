@@ -6,26 +6,37 @@ What the reference does not model, `twin_world` does; nothing of either reads th
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.support.evm import Revert, role
 from tests.support.market import perpetual
 from tests.support.system import EMPTY, GRACE_S, VENUE, System, account_id
-from tests.support.twin_world import FeedTwin, Ring
+from tests.support.twin_world import FeedTwin, Ring, address, authority_of, listing_of
 
 from seawall.page import Page, decode_page, init_code_hash
-from seawall.reference import Health, Liquidator, ManifestState, Margin, Vault, World, account_word
+from seawall.reference import (
+    Health,
+    Liquidator,
+    ManifestState,
+    Margin,
+    Rejected,
+    Vault,
+    World,
+    account_word,
+)
 from seawall.reference.slices import slice_value
 from seawall.reference.state import MAX_PRICE_AGE_S
 
-__all__ = ["PROTOCOL", "VENUE_ACCOUNT", "Twin", "differences"]
+__all__ = ["OPERATOR", "PROTOCOL", "VENUE_ACCOUNT", "Twin", "differences"]
 
 PROTOCOL = account_id(role("protocol"))
 VENUE_ACCOUNT = account_id(VENUE)
 SLICE_WAD = 10**18 // 3
 FUND = role("underwriter")
+OPERATOR = role("operator")
+DEPLOYED_AT = 1_700_000_000
 
 
 def plain(margin: Margin) -> tuple[int, ...]:
@@ -59,14 +70,19 @@ class Twin:
     dead: set[int] = field(default_factory=set)  # underlyings without prices
 
     @classmethod
-    def deploy(cls) -> Twin:
-        """Deploy two underlyings, one of them with two pages and hedges; a mature manifest is in force."""
-        system = System.deploy(underlyings=2, mature=False)
+    def deploy(cls, *, liquidator_role: str | None = None) -> Twin:
+        """Deploy two underlyings, one of them with two pages and hedges; a mature manifest is in force.
+
+        `liquidator_role` is named the vault's liquidator in place of the contract.
+        """
+        system = System.deploy(
+            underlyings=2, mature=False, timestamp=DEPLOYED_AT, liquidator_role=liquidator_role
+        )
         system.feed = FeedTwin(system.feed)
         first = _posted(system)
-        vault = Vault(World(now=system.evm.timestamp))
-        ring = Ring(current=first, candidate=first)
-        twin = cls(system=system, ring=ring, vault=vault, liquidator=Liquidator(vault))
+        twin = cls._beside(system, Ring(current=first, candidate=first))
+        if liquidator_role:
+            twin.vault.authority.liquidator = address(liquidator_role)
         system.list_instrument(0, perpetual(shift=7))
         system.list_page(replace(system.markets[0], page=2, instruments=[perpetual()]))
         system.markets[0].atoms = [((0, 1), (1, -1)), ((0, -1), (1, 1))]
@@ -81,12 +97,23 @@ class Twin:
         """Return a twin that can go its own way, without accounts; to be used inside `system.isolated()`."""
         system = replace(self.system, markets=copy.deepcopy(self.system.markets))
         system.feed = FeedTwin(system.feed)
-        vault = Vault(World(now=system.evm.timestamp))
-        return Twin(system=system, ring=copy.copy(self.ring), vault=vault, liquidator=Liquidator(vault))
+        twin = Twin._beside(system, copy.copy(self.ring))
+        twin.vault.authority.liquidator = self.vault.authority.liquidator
+        return twin
+
+    @classmethod
+    def _beside(cls, system: System, ring: Ring) -> Twin:
+        """Return the twin of a system without accounts."""
+        world = World(now=system.evm.timestamp, listing=listing_of(system))
+        vault = Vault(world, authority=authority_of(system), deployed_at=DEPLOYED_AT)
+        liquidator = Liquidator(vault, address(system.liquidator.address))
+        return cls(system=system, ring=ring, vault=vault, liquidator=liquidator)
 
     def open(self, name: str, tokens: int) -> bytes:
         """Open an account for a role and deposit whole tokens."""
         key = self.accounts[name] = self.system.open(role(name))
+        for venue in (VENUE, self.system.order_venue.address):
+            self.vault.authority.approve_venue(key, address(venue), True, sender=address(role(name)))
         if tokens:
             self.system.deposit(key, tokens * 10**6)
             self.vault.deposit(key, tokens * 10**6)
@@ -141,17 +168,73 @@ class Twin:
         world, system = self.vault.world, self.system
         now = world.now = system.evm.timestamp
         world.block, world.live_seconds = system.evm.number, self.feed.live
-        world.prices = dict(self.feed.prices)
+        world.prices, world.totals = dict(self.feed.prices), dict(self.feed.totals)
+        world.listing = listing_of(system)
         current, baseline = self.ring.current, self.ring.effective(now)
         world.current = replace(current, mature=now >= current.activated_at + GRACE_S)
         world.baseline = replace(baseline, mature=True) if baseline else None
 
     # Both sides
 
+    def both(
+        self, on_chain: Callable[[], Any], reference: Callable[[], Any], claim: str = "one ledger"
+    ) -> tuple[Any, Revert | None]:
+        """Do one thing on both sides; return what the chain gave, or why it refused.
+
+        Both refuse with the same error and the same values, or return the same.
+        """
+        self.sync()
+        expected, found, rejected, refusal = None, None, None, None
+        try:
+            expected = reference()
+        except Rejected as error:
+            rejected = error
+        try:
+            found = on_chain()
+        except Revert as revert:
+            refusal = revert
+        unlike = f"{claim}: chain says {refusal or 'yes'}, reference {rejected or 'yes'}"
+        assert (refusal and refusal.name) == (rejected and rejected.name), unlike
+        if refusal and rejected:
+            assert tuple(map(_value, refusal.args_)) == rejected.values, unlike
+        if expected is not None:
+            assert (tuple(found) if isinstance(found, tuple) else found) == expected, (
+                f"{claim}: {found}, {expected}"
+            )
+        return found, refusal
+
+    def governance(self) -> dict[str, Any]:
+        """Return what governance has set, who may act for accounts, and how far a wind-down has come, on chain."""
+        vault, keys = self.system.vault, list(self.accounts.values())
+        return {
+            "set": (
+                address(vault.liquidator()),
+                address(vault.insuranceFund()),
+                vault.isVenue(VENUE),
+                vault.tradingPaused(),
+            ),
+            "shares": (vault.fundFeeBps(), vault.protocolFeeBps(), vault.protocolAccount()),
+            "authorised": [vault.isAuthorised(key, who) for key in keys for who in (OPERATOR, VENUE)],
+            "wind-down": (vault.windDownAt(), vault.windDownPriced()),
+            "final": [vault.windDownPriceTicks(u) for u in self.system.spots],
+        }
+
+    def expected_governance(self) -> dict[str, Any]:
+        """Return the same of the reference."""
+        held, closing, keys = self.vault.authority, self.vault.wind_down, list(self.accounts.values())
+        callers = address(OPERATOR), address(VENUE)
+        return {
+            "set": (held.liquidator, held.insurance_fund, callers[1] in held.venues, held.trading_paused),
+            "shares": (held.fund_fee_bps, held.protocol_fee_bps, held.protocol_account),
+            "authorised": [held.is_authorised(key, who) for key in keys for who in callers],
+            "wind-down": (closing.started_at, closing.priced),
+            "final": [closing.final_ticks.get(u, 0) for u in self.system.spots],
+        }
+
     def on_chain(self, keys: Sequence[bytes]) -> dict[str, Any]:
         """Return all that can be read of the contracts."""
         system, vault = self.system, self.system.vault
-        found: dict[str, Any] = {
+        found: dict[str, Any] = self.governance() | {
             "deficit": vault.deficit(),
             "reserve": vault.reserve(),
             "booked": vault.bookedLosses(),
@@ -175,7 +258,7 @@ class Twin:
                 f"{name} baseline": tuple(vault.margin(key, EMPTY, True)),
                 f"{name} health": (health[:3], tuple(health[3])),
             }
-            if found[f"{name} word"] >> 96 & 1:
+            if found[f"{name} word"] >> 96 & 1 and key in self.liquidator.auctions:
                 found[f"{name} k"] = system.liquidator.premiumFactorWad(key)
                 found[f"{name} slice"] = vault.sliceValue(key, SLICE_WAD)
         return found
@@ -184,14 +267,14 @@ class Twin:
         """Return the same of the reference."""
         self.sync()
         vault, world = self.vault, self.vault.world
-        found: dict[str, Any] = {
+        found: dict[str, Any] = self.expected_governance() | {
             "deficit": vault.deficit,
             "reserve": vault.reserve,
             "booked": vault.booked_losses,
             "tokens": vault.tokens,
-            "fees": vault.fees.get(VENUE, 0),
+            "fees": vault.fees.get(address(VENUE), 0),
             "haircut": vault.exit_haircut_wad(),
-            "holders": sum(bool(account.book) for account in vault.accounts.values()),
+            "holders": vault.holders,
             "fund": (vault.fund.assets, vault.fund.coverable(now=world.now)),
             "interest": {u: vault.open_interest.get(u, 0) for u in self.system.spots},
             "live": world.live_seconds,
@@ -213,7 +296,9 @@ class Twin:
                 f"{name} margin": plain(vault.margin(key)),
                 f"{name} baseline": plain(vault.margin(key, baseline=True)),
                 f"{name} health": _health(health),
-                f"{name} k": self.liquidator.premium_factor_wad(key) if account.in_auction else 0,
+                f"{name} k": self.liquidator.premium_factor_wad(key)
+                if key in self.liquidator.auctions
+                else 0,
                 f"{name} slice": slice_value(vault, key, SLICE_WAD),
             }
         return found
@@ -225,6 +310,11 @@ class Twin:
             VENUE_ACCOUNT: "venue",
         }
         return [named[key] for key in keys]
+
+
+def _value(value: Any) -> Any:
+    """Return an argument of an error as the reference has it."""
+    return address(value) if isinstance(value, str) else value
 
 
 def _words(vault: Any, key: bytes, page: int, count: int) -> list[int]:

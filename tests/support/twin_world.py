@@ -1,4 +1,4 @@
-"""What the reference does not model: the clock of a feed, and the ring of manifests, each from its specification."""
+"""What the reference does not model: the clock of a feed, the ring of manifests; and what was deployed."""
 
 from __future__ import annotations
 
@@ -6,22 +6,56 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.support.feeds import Feed
-from tests.support.system import GRACE_S
+from tests.support.market import TICK
+from tests.support.system import GOVERNOR, GRACE_S, GUARDIAN, VENUE, System
 
-from seawall.reference import ManifestState, Price
+from seawall.reference import Authority, Listing, ManifestState, Price, Terms, Total
 from seawall.reference.state import MAX_PRICE_AGE_S
 
-__all__ = ["FeedTwin", "Ring"]
+__all__ = ["FeedTwin", "Ring", "address", "authority_of", "listing_of"]
+
+
+def address(text: str) -> bytes:
+    """Return an address as the reference has it."""
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def authority_of(system: System) -> Authority:
+    """Return who may do what in a system as it was deployed."""
+    return Authority(
+        governor=address(GOVERNOR),
+        guardian=address(GUARDIAN),
+        liquidator=address(system.liquidator.address),
+        insurance_fund=address(system.fund.address),
+        venues={address(VENUE), address(system.order_venue.address)},
+    )
+
+
+def listing_of(system: System) -> Listing:
+    """Return what was listed."""
+    pages = {
+        page: (
+            market.underlying,
+            tuple(
+                Terms(kind=listed.kind, generation=listed.generation, strike=listed.strike)
+                for listed in market.instruments
+            ),
+        )
+        for page, market in system.markets.items()
+    }
+    return Listing(tick=TICK, underlyings=len(system.spots), pages=pages)
 
 
 class FeedTwin(Feed):
-    """A feed that remembers what it was told: prices, since when without a gap, and live seconds."""
+    """A feed that remembers what it was told: prices, since when without a gap, totals over live time, live seconds."""
 
     def __init__(self, feed: Feed) -> None:
         super().__init__(feed.contract, feed.anchor, feed.signers)
         self.last, self.live = feed.contract.lastBatchAt(), feed.contract.liveSeconds()
         words = feed.contract.load(sum(u << 8 * u for u in range(32)), 32)
         self.prices = {u: self._price(word) for u, word in enumerate(words) if word}
+        sums = {u: feed.contract.cumulative(u) for u in self.prices}
+        self.totals = {u: Total(price_seconds=both[0], seconds=both[1]) for u, both in sums.items()}
 
     @staticmethod
     def _price(word: int) -> Price:
@@ -35,7 +69,11 @@ class FeedTwin(Feed):
         self.last = now
         for underlying, ticks in prices.items():
             old = self.prices.get(underlying, Price())
-            since = old.fresh_since if now - old.observed_at <= MAX_PRICE_AGE_S else now
+            gap, total = now - old.observed_at, self.totals.get(underlying, Total())
+            since = old.fresh_since if gap <= MAX_PRICE_AGE_S else now
+            if gap <= MAX_PRICE_AGE_S:
+                added = total.price_seconds + old.ticks * gap, total.seconds + gap
+                self.totals[underlying] = Total(price_seconds=added[0], seconds=added[1])
             self.prices[underlying] = Price(ticks=ticks, observed_at=now, fresh_since=since)
 
 

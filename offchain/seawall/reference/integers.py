@@ -1,7 +1,8 @@
 """Integer division as the contracts do it."""
 
-__all__ = ["WAD", "ceil_div", "div_towards_zero", "mul_div", "mul_div_up"]
+__all__ = ["BPS", "WAD", "ceil_div", "div_towards_zero", "mul_div", "mul_div_up"]
 
+BPS = 10_000
 WAD = 10**18
 
 

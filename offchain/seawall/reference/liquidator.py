@@ -9,7 +9,15 @@ from seawall.reference.certificate import EMPTY, Certificate
 from seawall.reference.integers import WAD
 from seawall.reference.ledger import Vault
 from seawall.reference.rejection import Rejected, require
-from seawall.reference.slices import cover_loss, deleverage, move_slice, settle_slice
+from seawall.reference.slices import (
+    begin_auction,
+    book_loss,
+    cover_loss,
+    deleverage,
+    end_auction,
+    move_slice,
+    settle_slice,
+)
 from seawall.reference.state import Flag, Health
 
 __all__ = ["DELEVERAGE_S", "START_DELAY_S", "Liquidator"]
@@ -20,9 +28,10 @@ DELEVERAGE_S = PREMIUM_MAX_S + 60 * 60
 
 @dataclass(slots=True)
 class Liquidator:
-    """Hold the auctions of a vault: live seconds at the start, by account."""
+    """Hold the auctions of a vault: live seconds at the start, by account. The vault must name its address."""
 
     vault: Vault
+    address: bytes = b"liquidator"
     auctions: dict[bytes, int] = field(default_factory=dict)
 
     def start(self, key: bytes) -> None:
@@ -33,33 +42,34 @@ class Liquidator:
         Rejected
             If the account is healthy, without a price, or prices came back less than five minutes ago.
         """
-        world, account = self.vault.world, self.vault.account(key)
+        world = self.vault.world
         require(key not in self.auctions, "AlreadyInAuction", key)
         health = self._unhealthy(key)
         fresh_since = health.current.fresh_since
         require(world.now >= fresh_since + START_DELAY_S, "PriceGapTooRecent", key, fresh_since)
-        require(account.last_check_block != world.block, "CheckedThisBlock", key)
+        begin_auction(self.vault, key, max(-health.equity, 0), sender=self.address)
         self.auctions[key] = world.live_seconds
-        account.in_auction = True
-        account.loss = max(-health.equity, 0)
 
     def buy(
         self,
         key: bytes,
         buyer: bytes,
         *,
+        sender: bytes,
         max_fraction_wad: int,
         max_paid: int | None = None,
         certificate: Certificate = EMPTY,
     ) -> tuple[int, int]:
-        """Sell a slice to a buyer and return the fraction and what the buyer paid.
+        """Sell a slice to a buyer and return the fraction and what the buyer paid; `sender` acts for the buyer.
 
         Raises
         ------
         Rejected
-            If the account is healthy, the slice would raise maintenance, or the buyer lacks margin.
+            If the caller may not buy for the account, the other is healthy, the slice would raise maintenance, or the
+            buyer lacks margin.
         """
         require(key != buyer, "SameAccount", key)
+        self.vault.authority.require_authorised(buyer, sender)
         require(max_fraction_wad > 0, "ZeroFraction")
         k_wad = self.premium_factor_wad(key)
         health = self._unhealthy(key)
@@ -94,7 +104,7 @@ class Liquidator:
         require(key in self.auctions, "NotInAuction", key)
         health = self.vault.health(key)
         require(not health.current.flags & Flag.NONE_PRICED, "PriceStale", key)
-        self.vault.account(key).loss = max(-health.equity, 0)
+        book_loss(self.vault, key, max(-health.equity, 0), sender=self.address)
 
     def deleverage(self, key: bytes, opposite: bytes, *, page: int, slot: int, lots: int) -> None:
         """Close lots at the live value against an opposite account, an hour after the largest premium."""
@@ -102,14 +112,14 @@ class Liquidator:
         require(live >= DELEVERAGE_S, "TooEarly", DELEVERAGE_S - live)
         with self._atomic():
             before = self._unhealthy(key)
-            deleverage(self.vault, key, opposite, page=page, slot=slot, lots=lots)
+            deleverage(self.vault, key, opposite, page=page, slot=slot, lots=lots, sender=self.address)
             after = self.vault.health(key)
             require(
                 after.maintenance <= before.maintenance, "HealthFell", key, after.equity, after.maintenance
             )
             equity = after.equity
             if equity < 0 and not self.vault.account(key).book:
-                cover_loss(self.vault, key, -equity)
+                cover_loss(self.vault, key, -equity, sender=self.address)
                 equity = 0
             self._settled(key, equity, after.maintenance)
 
@@ -121,7 +131,7 @@ class Liquidator:
         self, key: bytes, buyer: bytes, health: Health, k_wad: int, fraction: int, certificate: Certificate
     ) -> int:
         """Move the slice, measure the maintenance it removed, pay the premium for that."""
-        value = move_slice(self.vault, key, buyer, fraction)
+        value = move_slice(self.vault, key, buyer, fraction, sender=self.address)
         after = self.vault.health(key)
         require(after.maintenance <= health.maintenance, "HealthFell", key, after.equity, after.maintenance)
         premium, from_share = split(
@@ -132,7 +142,15 @@ class Liquidator:
             maintenance_after=after.maintenance,
             fund_pays=not health.current.flags & (Flag.STALE | Flag.MISSING),
         )
-        settle_slice(self.vault, key, buyer, premium=premium, from_share=from_share, certificate=certificate)
+        settle_slice(
+            self.vault,
+            key,
+            buyer,
+            premium=premium,
+            from_share=from_share,
+            certificate=certificate,
+            sender=self.address,
+        )
         self._settled(key, after.equity - from_share, after.maintenance)
         return value - premium
 
@@ -142,16 +160,14 @@ class Liquidator:
 
     def _settled(self, key: bytes, equity: int, maintenance: int) -> None:
         """End the auction if the account is healthy or empty, else book what it has lost by now."""
-        account = self.vault.account(key)
-        if equity >= maintenance or not account.book:
+        if equity >= maintenance or not self.vault.account(key).book:
             self._finish(key)
         else:
-            account.loss = max(-equity, 0)
+            book_loss(self.vault, key, max(-equity, 0), sender=self.address)
 
     def _finish(self, key: bytes) -> None:
+        end_auction(self.vault, key, sender=self.address)
         del self.auctions[key]
-        account = self.vault.account(key)
-        account.in_auction, account.loss = False, 0
 
     def _unhealthy(self, key: bytes) -> Health:
         health = self.vault.health(key)

@@ -1,4 +1,8 @@
-"""Moves between an account in auction, its buyer, the fund and the deficit; value is conserved in each."""
+"""Moves between an account in auction, its buyer, the fund and the deficit; value is conserved in each.
+
+All that changes anything is the liquidator's alone: anybody else is rejected with `NotLiquidator`, and once a wind-down
+has begun all but the end of an auction with `WoundDown`.
+"""
 
 from seawall.page.layout import MAX_PAGES, MAX_POSITIONS, Kind
 from seawall.reference.auction import lots_moved
@@ -9,13 +13,56 @@ from seawall.reference.rejection import Rejected, require
 from seawall.reference.state import Flag
 from seawall.reference.trading import Instrument, find_instrument, tally
 
-__all__ = ["close_position", "cover_loss", "deleverage", "move_slice", "settle_slice", "slice_value"]
+__all__ = [
+    "begin_auction",
+    "book_loss",
+    "close_position",
+    "cover_loss",
+    "deleverage",
+    "end_auction",
+    "move_slice",
+    "settle_slice",
+    "slice_value",
+]
 
 
 def _sellable(vault: Vault, page: int, position: Position) -> Instrument | None:
     """Return the instrument of a position that can be valued: the manifest has it and its underlying has a price."""
     instrument = find_instrument(vault, page, position.key)
     return instrument if instrument is not None and instrument.priced else None
+
+
+def begin_auction(vault: Vault, key: bytes, loss: int, *, sender: bytes) -> None:
+    """Mark an account as being auctioned and book its loss.
+
+    Raises
+    ------
+    Rejected
+        `InAuction`, or `CheckedThisBlock`: it met its requirement in this very block.
+    """
+    _require_liquidator(vault, sender)
+    account = vault.account(key)
+    require(not account.in_auction, "InAuction", key)
+    require(account.last_check_block != vault.world.block, "CheckedThisBlock", key)
+    account.in_auction, account.loss = True, loss
+
+
+def end_auction(vault: Vault, key: bytes, *, sender: bytes) -> None:
+    """Take the mark and the booked loss off an account."""
+    vault.authority.require_liquidator(sender)
+    account = vault.account(key)
+    account.in_auction, account.loss = False, 0
+
+
+def book_loss(vault: Vault, key: bytes, loss: int, *, sender: bytes) -> None:
+    """Set what an account is known to lack, settlement token units."""
+    _require_liquidator(vault, sender)
+    vault.account(key).loss = loss
+
+
+def _require_liquidator(vault: Vault, sender: bytes) -> None:
+    vault.authority.require_liquidator(sender)
+    vault.require_open()
 
 
 def slice_value(vault: Vault, key: bytes, fraction_wad: int) -> int:
@@ -28,7 +75,7 @@ def slice_value(vault: Vault, key: bytes, fraction_wad: int) -> int:
     return value
 
 
-def move_slice(vault: Vault, source: bytes, target: bytes, fraction_wad: int) -> int:
+def move_slice(vault: Vault, source: bytes, target: bytes, fraction_wad: int, *, sender: bytes) -> int:
     """Move ``ceil(f |q|)`` lots of every position that can be valued, paid at live value, and return that value.
 
     Raises
@@ -36,6 +83,7 @@ def move_slice(vault: Vault, source: bytes, target: bytes, fraction_wad: int) ->
     Rejected
         If nothing can be valued, or the target cannot hold what it would get.
     """
+    _require_liquidator(vault, sender)
     require(source != target, "SameAccount", source)
     require(not vault.account(target).in_auction, "InAuction", target)
     book = vault.account(source).book
@@ -44,8 +92,8 @@ def move_slice(vault: Vault, source: bytes, target: bytes, fraction_wad: int) ->
     require(sellable, "ZeroLots")
     count = len(vault.account(target).book)
     require(count <= MAX_POSITIONS, "TooManyPositions", target, MAX_POSITIONS)
-    vault.account(source).cash += value
-    vault.account(target).cash -= value
+    vault.account(source).credit(value)
+    vault.account(target).credit(-value)
     return value
 
 
@@ -78,7 +126,14 @@ def _move_page(vault: Vault, source: bytes, target: bytes, page: int, fraction_w
 
 
 def settle_slice(
-    vault: Vault, source: bytes, target: bytes, *, premium: int, from_share: int, certificate: Certificate
+    vault: Vault,
+    source: bytes,
+    target: bytes,
+    *,
+    premium: int,
+    from_share: int,
+    certificate: Certificate,
+    sender: bytes,
 ) -> None:
     """Pay the target its premium: the source bears its share, the fund the rest; and check the target's margin.
 
@@ -87,9 +142,10 @@ def settle_slice(
     Rejected
         If the target does not meet its initial requirement.
     """
+    _require_liquidator(vault, sender)
     buyer = vault.account(target)
-    vault.account(source).cash -= from_share
-    buyer.cash += premium
+    vault.account(source).credit(-from_share)
+    buyer.credit(premium)
     buyer.last_check_block = vault.world.block
     margin = vault.margin(target, certificate)
     require(not margin.flags & (Flag.MISSING | Flag.NO_MANIFEST), "PriceNotFresh", target)
@@ -97,9 +153,10 @@ def settle_slice(
     vault.cover(premium - from_share)
 
 
-def cover_loss(vault: Vault, key: bytes, loss: int) -> None:
+def cover_loss(vault: Vault, key: bytes, loss: int, *, sender: bytes) -> None:
     """Credit an account with its loss: the fund pays what it can, the rest is deficit."""
-    vault.account(key).cash += loss
+    _require_liquidator(vault, sender)
+    vault.account(key).credit(loss)
     vault.cover(loss)
 
 
@@ -117,10 +174,12 @@ def close_position(vault: Vault, key: bytes, page: int, instrument_key: tuple[in
     old, new = account.book.add(page, instrument_key, -lots, account=key)
     require(old != 0 and new * lots >= 0, "LotsOutOfRange", lots, 0)
     tally(vault, instrument.head.underlying, old, new)
-    account.cash += lots * instrument.value * instrument.head.tick
+    account.credit(lots * instrument.value * instrument.head.tick)
 
 
-def deleverage(vault: Vault, key: bytes, opposite: bytes, *, page: int, slot: int, lots: int) -> None:
+def deleverage(
+    vault: Vault, key: bytes, opposite: bytes, *, page: int, slot: int, lots: int, sender: bytes
+) -> None:
     """Close lots at the live value against an account with the opposite position, which must stay healthy.
 
     Raises
@@ -128,11 +187,12 @@ def deleverage(vault: Vault, key: bytes, opposite: bytes, *, page: int, slot: in
     Rejected
         If there is no price, either holds too little, or the opposite account ends up below maintenance.
     """
+    _require_liquidator(vault, sender)
     require(key != opposite, "SameAccount", key)
     require(lots > 0, "ZeroLots")
     require(not vault.account(opposite).in_auction, "InAuction", opposite)
     posted = vault.world.current.pages.get(page) if vault.world.current else None
-    generation = posted.records[slot].generation if posted and slot < len(posted.records) else 0
+    generation = vault.world.listing.terms(page, slot).generation
     instrument = find_instrument(vault, page, (slot, generation))
     if instrument is None or not instrument.priced:
         raise Rejected("PriceStale", posted.head.underlying if posted else 0)

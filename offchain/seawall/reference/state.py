@@ -1,20 +1,26 @@
-"""What margin is computed from and what comes out: manifests, prices, requirements."""
+"""What the vault reads and what comes of it: terms, manifests, prices, requirements."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 
 from seawall.page.decode import Page
 from seawall.page.merkle import EMPTY_ROOT
+from seawall.reference.rejection import require
 
 __all__ = [
     "MAX_PRICE_AGE_S",
     "RISK_PRICE_AGE_S",
     "Flag",
     "Health",
+    "Listing",
     "ManifestState",
     "Margin",
     "Price",
+    "Terms",
+    "Total",
+    "World",
+    "is_fresh",
     "is_priced",
     "price_age",
 ]
@@ -43,6 +49,54 @@ class Price:
     ticks: int = 0
     observed_at: int = 0
     fresh_since: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Total:
+    """Hold what the feed adds up of one underlying over live gaps: ticks times seconds, and seconds."""
+
+    price_seconds: int = 0
+    seconds: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """Hold what the registry says of one slot; the strike in ticks."""
+
+    kind: int
+    generation: int = 1
+    strike: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """Hold what the registry lists.
+
+    Attributes
+    ----------
+    tick
+        Settlement token units in one tick.
+    underlyings
+        How many there are.
+    pages
+        By page: its underlying, and the terms of its slots.
+    """
+
+    tick: int = 1
+    underlyings: int = 0
+    pages: Mapping[int, tuple[int, tuple[Terms, ...]]] = field(default_factory=dict)
+
+    def underlying(self, page: int) -> int:
+        """Return the underlying of a page."""
+        require(page in self.pages, "UnknownPage", page)
+        return self.pages[page][0]
+
+    def terms(self, page: int, slot: int) -> Terms:
+        """Return the terms of a slot."""
+        require(page in self.pages, "UnknownPage", page)
+        listed = self.pages[page][1]
+        require(slot < len(listed), "UnknownSlot", page, slot)
+        return listed[slot]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +133,25 @@ class Health:
     maintenance: int
     liquidatable: bool
     current: Margin
+
+
+@dataclass(slots=True)
+class World:
+    """Hold what the vault reads: clock, manifests, prices, listed terms."""
+
+    now: int
+    block: int = 1
+    live_seconds: int = 0
+    current: ManifestState | None = None
+    baseline: ManifestState | None = None
+    prices: dict[int, Price] = field(default_factory=dict)
+    totals: dict[int, Total] = field(default_factory=dict)
+    listing: Listing = field(default_factory=Listing)
+
+
+def is_fresh(margin: Margin) -> bool:
+    """Say whether prices and records are complete enough for risk to be judged by them."""
+    return not margin.flags & (Flag.STALE | Flag.NOT_FRESH | Flag.MISSING | Flag.NO_MANIFEST)
 
 
 def price_age(price: Price, *, now: int) -> int:

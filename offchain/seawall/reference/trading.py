@@ -4,18 +4,20 @@ from dataclasses import dataclass
 
 from seawall.page.decode import Head, Record
 from seawall.page.layout import MAX_TRADED_POSITIONS, Kind
+from seawall.reference.account import Account
 from seawall.reference.book import in_range
 from seawall.reference.certificate import EMPTY, Certificate
 from seawall.reference.engine import drift_limit_bps, drift_x32
-from seawall.reference.ledger import MAX_MANIFEST_AGE_S, Account, Vault, is_fresh
+from seawall.reference.integers import BPS
+from seawall.reference.ledger import Vault
 from seawall.reference.marks import live_mark, spot_state
 from seawall.reference.rejection import Rejected, require
-from seawall.reference.state import Flag, Margin, Price, is_priced
+from seawall.reference.state import Flag, Margin, Price, is_fresh, is_priced
+from seawall.reference.withdrawals import MAX_MANIFEST_AGE_S
 
 __all__ = ["REDUCE_BAND_BPS", "Fill", "Instrument", "find_instrument", "settle", "tally"]
 
 REDUCE_BAND_BPS = 40
-_BPS = 10_000
 _X32 = 1 << 32
 
 
@@ -109,11 +111,11 @@ def settle(
     vault: Vault,
     fill: Fill,
     *,
-    venue: str,
+    sender: bytes,
     taker_certificate: Certificate = EMPTY,
     maker_certificate: Certificate = EMPTY,
 ) -> None:
-    """Settle one trade.
+    """Settle one trade; `sender` is the venue.
 
     Raises
     ------
@@ -121,6 +123,8 @@ def settle(
         With the error of the contract; nothing has changed then.
     """
     with vault.atomic():
+        vault.require_open()
+        vault.authority.require_venue(sender)
         require(fill.taker != fill.maker, "SameAccount", fill.taker)
         require(fill.lots != 0, "ZeroLots")
         instrument = find_instrument(vault, fill.page, fill.key)
@@ -128,9 +132,9 @@ def settle(
             raise Rejected("UnknownInstrument", fill.page, fill.slot, fill.generation)
         underlying = instrument.head.underlying
         interest = vault.open_interest.get(underlying, 0)
-        taker = _apply(vault, fill, instrument, key=fill.taker, lots=fill.lots, fee=fill.taker_fee)
-        maker = _apply(vault, fill, instrument, key=fill.maker, lots=-fill.lots, fee=fill.maker_fee)
-        vault.fees[venue] = vault.fees.get(venue, 0) + fill.taker_fee + fill.maker_fee
+        legs = (fill.taker, fill.lots, fill.taker_fee), (fill.maker, -fill.lots, fill.maker_fee)
+        taker, maker = (_apply(vault, fill, instrument, sender, *leg) for leg in legs)
+        vault.fees[sender] = vault.fees.get(sender, 0) + fill.taker_fee + fill.maker_fee
         grown, cap = vault.open_interest.get(underlying, 0), instrument.open_interest_cap
         require(grown <= interest or grown <= cap, "OpenInterestCap", underlying, grown, cap)
         for leg, certificate in ((taker, taker_certificate), (maker, maker_certificate)):
@@ -140,13 +144,16 @@ def settle(
                 _check_added_risk(vault, leg, instrument, certificate)
 
 
-def _apply(vault: Vault, fill: Fill, instrument: Instrument, *, key: bytes, lots: int, fee: int) -> _Leg:
+def _apply(
+    vault: Vault, fill: Fill, instrument: Instrument, venue: bytes, key: bytes, lots: int, fee: int
+) -> _Leg:
     """Move one account: cash by ``-q (price - F) tick - fee``, the position by q."""
+    vault.authority.require_approval(key, venue)
     account = vault.account(key)
     require(not account.in_auction, "InAuction", key)
     before = account.copy()
     old, new = account.book.add(fill.page, fill.key, lots, account=key)
-    account.cash -= lots * (fill.price_ticks - instrument.funding) * instrument.head.tick + fee
+    account.credit(-lots * (fill.price_ticks - instrument.funding) * instrument.head.tick - fee)
     if instrument.record.kind != Kind.SPOT:
         tally(vault, instrument.head.underlying, old, new)
     return _Leg(key=key, before=before, old_lots=old, new_lots=new)
@@ -176,7 +183,7 @@ def _check_reduction(
 ) -> None:
     """Require the band, and IM or that MM does not rise and ``E1 M0 >= E0 M1``; under the baseline too."""
     require(instrument.priced, "PriceStale", instrument.head.underlying)
-    band = instrument.spot * REDUCE_BAND_BPS // _BPS
+    band = instrument.spot * REDUCE_BAND_BPS // BPS
     inside = abs(fill.price_ticks - instrument.mark) <= band
     require(inside, "PriceOutsideBand", fill.price_ticks, instrument.mark, band)
     margin = vault.margin(leg.key, certificate)

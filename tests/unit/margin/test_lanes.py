@@ -141,6 +141,63 @@ def test_worst_book__is_worse_than_any_of_many_random_books(market: tuple[Floats
     assert ratio < (lane_bound(means, tried) / shortfall).min()
 
 
+def test_worst_book__of_two_instruments__is_the_worst_of_all_directions(
+    market: tuple[Floats, Floats],
+) -> None:
+    """In a plane all books can be tried: one a hundredth of a degree."""
+    pnl, weights = market[0][:, :2], market[1]
+    _, means = book_shortfall(pnl, weights, np.array([[1.0, 0.0], [0.3, 1.0], [-1.0, 0.2]]), alpha=0.99)
+    legs = expected_shortfall(np.concatenate([pnl, -pnl], axis=1), weights).reshape(2, 2)
+    angles = np.arange(36_000) * (2 * np.pi / 36_000)
+    tried = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    shortfall, _ = book_shortfall(pnl, weights, tried, alpha=0.99)
+    bound = lane_bound(means, tried)
+    gross = np.maximum(tried, 0.0) @ legs[0] + np.maximum(-tried, 0.0) @ legs[1]
+    allowed = gross <= 50.0 * bound  # what a linear program may hold: lanes see a fiftieth of the legs
+    book, ratio = worst_book(
+        pnl,
+        weights,
+        means,
+        alpha=0.99,
+        starts=tried[::4_500],
+        long_es=legs[0],
+        short_es=legs[1],
+        maximum_gross=50.0,
+    )
+    assert ratio == pytest.approx((bound / shortfall)[allowed].min(), rel=0.01)
+    found, _ = book_shortfall(pnl, weights, book[None], alpha=0.99)
+    assert lane_bound(means, book[None])[0] == pytest.approx(ratio * found[0])
+
+
+@pytest.mark.parametrize("degrees", [-40, -20, 0, 20, 40])
+def test_worst_book__in_one_round__finds_none_better_covered_than_where_it_starts(
+    market: tuple[Floats, Floats], degrees: int
+) -> None:
+    """Lanes see books on the other side of the plane well, and those on this side badly: it must not change sides."""
+
+    def plane(angles: list[int]) -> Floats:
+        turns = np.radians(np.array(angles, dtype=np.float64))
+        return np.stack([np.cos(turns), np.sin(turns)], axis=1)
+
+    pnl, weights = market[0][:, :2], market[1]
+    _, means = book_shortfall(pnl, weights, plane([*range(75, 300, 10)]), alpha=0.99)
+    start = plane([degrees])
+    shortfall, _ = book_shortfall(pnl, weights, start, alpha=0.99)
+    legs = np.ones(2)
+    _, ratio = worst_book(
+        pnl,
+        weights,
+        means,
+        alpha=0.99,
+        starts=start,
+        long_es=legs,
+        short_es=legs,
+        maximum_gross=1e4,
+        rounds=1,
+    )
+    assert ratio <= float(lane_bound(means, start)[0] / shortfall[0]) + 1e-9
+
+
 def test_worst_book__with_more_rounds__never_finds_a_better_covered_book(
     market: tuple[Floats, Floats],
 ) -> None:
