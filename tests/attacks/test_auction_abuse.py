@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -10,7 +9,6 @@ from tests.attacks.moves import (
     ANY_PRICE,
     ATTACKER,
     KEEPER,
-    MAKER,
     MINUTE_S,
     WAD,
     backing,
@@ -30,17 +28,6 @@ def deployed() -> System:
     system = System.deploy(underlyings=2, instruments=2)
     system.endow_fund(10_000)
     return system
-
-
-@pytest.fixture
-def system(deployed: System) -> Iterator[System]:
-    with deployed.isolated() as isolated:
-        yield isolated
-
-
-@pytest.fixture
-def maker(system: System) -> bytes:
-    return system.open(MAKER, 1_000_000)
 
 
 @pytest.fixture

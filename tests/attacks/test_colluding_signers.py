@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.attacks.moves import ANY_PRICE, ATTACKER, KEEPER, MAKER, MINUTE_S, WAD, forge, margin, start, tick
 from tests.support.evm import Revert
@@ -25,12 +23,6 @@ def deployed() -> System:
     system.publish()
     system.push()
     return system
-
-
-@pytest.fixture
-def system(deployed: System) -> Iterator[System]:
-    with deployed.isolated() as isolated:
-        yield isolated
 
 
 def spread(lots: int) -> tuple[object, ...]:

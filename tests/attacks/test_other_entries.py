@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -20,17 +19,6 @@ SECP256K1_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 @pytest.fixture(scope="module")
 def deployed() -> System:
     return System.deploy(instruments=2)
-
-
-@pytest.fixture
-def system(deployed: System) -> Iterator[System]:
-    with deployed.isolated() as isolated:
-        yield isolated
-
-
-@pytest.fixture
-def maker(system: System) -> bytes:
-    return system.open(MAKER, 1_000_000)
 
 
 # Donations

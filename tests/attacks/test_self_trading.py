@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -19,17 +18,6 @@ REFUSALS = {"InitialMargin", "ReduceRaisesRisk", "PriceOutsideBand", "CashOutOfR
 @pytest.fixture(scope="module")
 def deployed() -> System:
     return System.deploy(instruments=3)
-
-
-@pytest.fixture
-def system(deployed: System) -> Iterator[System]:
-    with deployed.isolated() as isolated:
-        yield isolated
-
-
-@pytest.fixture
-def maker(system: System) -> bytes:
-    return system.open(MAKER, 1_000_000)
 
 
 def test_a_sale_far_below_the_mark_to_oneself_leaves_the_seller_its_initial_requirement(
