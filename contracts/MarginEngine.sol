@@ -2,8 +2,10 @@
 pragma solidity 0.8.37;
 
 import {AccountWord} from "./libraries/AccountWord.sol";
+import {BookHedge} from "./libraries/BookHedge.sol";
 import {BookProof} from "./libraries/BookProof.sol";
 import {Certificates, Hedge} from "./libraries/Certificates.sol";
+import {BookWalk} from "./libraries/BookWalk.sol";
 import {BPS, Exposure, Exposures} from "./libraries/Exposure.sol";
 import {Instrument, Instruments, MAX_PRICE_AGE, ONE_X32, RISK_PRICE_AGE} from "./libraries/Instruments.sol";
 import {LaneMath} from "./libraries/LaneMath.sol";
@@ -11,6 +13,7 @@ import {Ledger} from "./libraries/Ledger.sol";
 import {LiveMark, MAX_SPOT_TICKS, SpotState} from "./libraries/LiveMark.sol";
 import {PageCopies, PageCopy} from "./libraries/PageCopies.sol";
 import {PageLayout} from "./libraries/PageLayout.sol";
+import {Walk} from "./libraries/PlainWalk.sol";
 import {IMarginOracle} from "./interfaces/IMarginOracle.sol";
 import {
     Certificate,
@@ -18,11 +21,12 @@ import {
     MARGIN_FROZEN,
     MARGIN_MISSING,
     MARGIN_NONE_PRICED,
+    MARGIN_NOT_FRESH,
     MARGIN_NO_MANIFEST,
     MARGIN_STALE,
     Margin
 } from "./interfaces/IMarginVault.sol";
-import {IPriceFeed} from "./interfaces/IPriceFeed.sol";
+import {IVaultPriceFeed} from "./interfaces/IPriceFeed.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @dev Least initial requirement of an account with a position, settlement token units.
@@ -31,6 +35,9 @@ uint256 constant DUST_REQUIREMENT = 1e6;
 /// @dev Largest number of positions read from one page: what a book has room for.
 uint256 constant MAX_BOOK_POSITIONS = 128;
 
+/// @dev Prices or records are not complete enough for risk to be judged by them.
+uint256 constant UNCERTAIN = MARGIN_STALE | MARGIN_NOT_FRESH | MARGIN_MISSING | MARGIN_NO_MANIFEST;
+
 /// @dev One assessment in progress: what every step reads and adds to.
 struct Run {
     Margin margin;
@@ -38,9 +45,13 @@ struct Run {
     PageCopy[] pages; // the account's
     Exposure[] exposures;
     uint256 groups; // exposures in use
+    bool lanes; // whether they count
     uint256[] laneSums;
     uint256 laneWords;
     uint256[] pairs;
+    uint256 book; // memory address of its leaf's preimage
+    uint256 bookWords; // how long that is
+    bool partly; // whether positions are settled or missing
     uint256 head; // memory address of the head of the first page; zero if there is none
     uint256 tick; // settlement token units
     uint256 upper; // U but for the book shown, ticks
@@ -77,14 +88,34 @@ library MarginEngine {
         uint256 word,
         Certificate memory certificate,
         IMarginOracle oracle,
-        IPriceFeed feed,
+        IVaultPriceFeed feed,
         bool baseline
     ) external view returns (Margin memory) {
-        return _assess(ledger, account, word, certificate, oracle, feed, baseline).margin;
+        return _assess(ledger, account, word, certificate, oracle, feed, baseline, true).margin;
+    }
+
+    /// @notice What an account must meet to add risk: its margin under the current manifest, or under the baseline if that is complete and fresh and only
+    /// the baseline falls short. What only a young manifest credits could be handed to an account without positions, which withdraws at once.
+    /// @dev A baseline that is not there or lacks a key does not count. Its lanes are left out: they bind maintenance, and IM by them is current.
+    function standing(
+        Ledger storage ledger,
+        bytes32 account,
+        uint256 word,
+        Certificate memory certificate,
+        IMarginOracle oracle,
+        IVaultPriceFeed feed
+    ) external view returns (Margin memory current) {
+        Run memory run = _assess(ledger, account, word, certificate, oracle, feed, false, true);
+        current = run.margin;
+        if (current.flags & UNCERTAIN != 0 || _fails(current.equity, current.initial)) return current;
+        // The same pages require no more.
+        if (_isBaseline(run.manifest) && !BookProof.isShown(certificate)) return current;
+        Margin memory old = _assess(ledger, account, word, certificate, oracle, feed, true, false).margin;
+        if (old.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0 && _fails(old.equity, old.initial)) return old;
     }
 
     /// @notice One instrument at the live price. Never reverts.
-    function instrument(IMarginOracle oracle, IPriceFeed feed, uint256 page, uint256 slot, uint256 generation)
+    function instrument(IMarginOracle oracle, IVaultPriceFeed feed, uint256 page, uint256 slot, uint256 generation)
         external
         view
         returns (Instrument memory)
@@ -97,18 +128,18 @@ library MarginEngine {
     /// @return maintenance The smaller of the current requirement and the baseline's raised by its drift, where the baseline counts.
     /// @return liquidatable Whether the account fails both.
     /// @return current Margin under the current manifest, without a certificate.
-    function health(Ledger storage ledger, bytes32 account, uint256 word, IMarginOracle oracle, IPriceFeed feed)
+    function health(Ledger storage ledger, bytes32 account, uint256 word, IMarginOracle oracle, IVaultPriceFeed feed)
         external
         view
         returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current)
     {
         Certificate memory none;
-        Run memory run = _assess(ledger, account, word, none, oracle, feed, false);
+        Run memory run = _assess(ledger, account, word, none, oracle, feed, false, true);
         current = run.margin;
         (equity, maintenance) = (current.equity, current.maintenance);
         if (!_fails(equity, maintenance)) return (equity, maintenance, false, current);
         if (_isBaseline(run.manifest)) return (equity, maintenance, true, current);
-        run = _assess(ledger, account, word, none, oracle, feed, true);
+        run = _assess(ledger, account, word, none, oracle, feed, true, true);
         Margin memory old = run.margin;
         if (run.manifest == 0) return (equity, 0, false, current);
         if (old.flags & MARGIN_MISSING != 0) return (equity, maintenance, true, current);
@@ -125,11 +156,14 @@ library MarginEngine {
         uint256 word,
         Certificate memory certificate,
         IMarginOracle oracle,
-        IPriceFeed feed,
-        bool baseline
+        IVaultPriceFeed feed,
+        bool baseline,
+        bool lanes
     ) private view returns (Run memory run) {
-        run.margin.equity = word.cash();
-        bool hedged = certificate.atoms.length + (baseline ? 0 : certificate.book.length) != 0;
+        run.lanes = lanes;
+        (run.margin.equity, run.margin.quote) = (word.cash(), word.cash());
+        bool shows = !baseline && BookProof.isShown(certificate);
+        bool hedged = shows || certificate.atoms.length != 0;
         _openPages(run, word.pages(), hedged, oracle, baseline);
         if (run.manifest == 0) run.margin.flags = MARGIN_NO_MANIFEST;
         if (run.manifest == 0 || !word.hasPositions()) return run;
@@ -137,10 +171,12 @@ library MarginEngine {
         _price(run, feed);
         for (uint256 i; i < run.pages.length; ++i) {
             PageCopy memory page = run.pages[i];
-            if (page.head != 0) _walk(run, page, ledger.books[account][page.id]);
+            if (page.head == 0) continue;
+            BookWalk.read(ledger.books[account][page.id], page.count, page.words);
+            _walk(run, page, feed);
         }
         _require(run, ledger);
-        if (hedged) _hedge(run, certificate, oracle, baseline);
+        if (hedged) _hedge(run, certificate, oracle, shows);
         _finish(run);
     }
 
@@ -155,10 +191,18 @@ library MarginEngine {
             run.margin.manifestAsOf = uint40(run.manifest);
             if (run.manifest == 0) return;
             run.pages = new PageCopy[](count);
+            // the preimage of the book's leaf: a word for its tail risk, then for every page its head and its positions as stored
+            uint256 at_ = run.book = PageCopies.allocate(1 + count * (1 + BookWalk.wordsOf(MAX_BOOK_POSITIONS)));
+            at_ += 32;
             for (uint256 i; i < count; ++i) {
                 uint256 positions = Math.min((list >> (16 * i + 8)) & 0xff, MAX_BOOK_POSITIONS);
-                run.pages[i] = PageCopies.open((packed >> (8 * i)) & 0xff, positions, words[i + 1], withTables);
+                PageCopy memory page = PageCopies.open((packed >> (8 * i)) & 0xff, positions, words[i + 1], withTables);
+                PageCopies.store(at_, (positions << 8) | page.id);
+                page.words = at_ + 32;
+                at_ = page.words + 32 * BookWalk.wordsOf(positions);
+                run.pages[i] = page;
             }
+            run.bookWords = (at_ - run.book) >> 5;
         }
     }
 
@@ -186,13 +230,13 @@ library MarginEngine {
                 page.group = group;
                 if (page.count > most) most = page.count;
             }
-            run.laneSums = LaneMath.newSums(run.laneWords);
+            if (run.lanes) run.laneSums = LaneMath.newSums(run.laneWords);
             run.pairs = LaneMath.newPairs(most);
         }
     }
 
     /// @dev Reads the feed once for all underlyings.
-    function _price(Run memory run, IPriceFeed feed) private view {
+    function _price(Run memory run, IVaultPriceFeed feed) private view {
         unchecked {
             uint256 packed;
             for (uint256 i; i < run.groups; ++i) packed |= run.exposures[i].underlying << (8 * i);
@@ -219,32 +263,19 @@ library MarginEngine {
     }
 
     /// @dev Adds the positions of one page.
-    function _walk(Run memory run, PageCopy memory page, uint256[32] storage book) private view {
-        unchecked {
-            Exposure memory u = run.exposures[page.group];
-            uint256 head0 = page.headWord(0);
-            SpotState memory s = LiveMark.stateAt(head0, page.headWord(2), u.spot, block.timestamp);
-            uint256 word;
-            uint256 pairs;
-            uint256 driftShift;
-            for (uint256 i; i < page.count; ++i) {
-                word = i & 3 == 0 ? book[i >> 2] : word << 64;
-                uint256 record = page.recordOf(word);
-                if (record == 0) {
-                    run.margin.flags |= MARGIN_MISSING;
-                    continue;
-                }
-                int256 lots = int256(word) >> 214;
-                uint256 slot = (word >> 192) & 0xff;
-                if (page.table != 0) PageCopies.increase(page.table + 32 * slot, lots);
-                LaneMath.setPair(run.pairs, pairs++, u.add(s, record, lots), slot);
-                if (PageLayout.driftShift(record) > driftShift) driftShift = PageLayout.driftShift(record);
-            }
-            if (pairs == 0 || !u.priced) return;
-            run.margin.driftX32 = Math.max(run.margin.driftX32, Exposures.driftX32(s, head0, driftShift));
-            if (PageLayout.laneWords(head0) != run.laneWords) return;
-            LaneMath.accumulate(run.laneSums, run.pairs, pairs, page.code, page.rows, run.laneWords);
-        }
+    function _walk(Run memory run, PageCopy memory page, IVaultPriceFeed feed) private view {
+        Exposure memory u = run.exposures[page.group];
+        uint256 head0 = page.headWord(0);
+        SpotState memory s = LiveMark.stateAt(head0, page.headWord(2), u.spot, block.timestamp);
+        Walk memory found = Walk({pairs: run.pairs, end: 0, drifts: 0, missing: false, feed: feed});
+        BookWalk.walk(page, u, s, found);
+        uint256 known = (found.end - LaneMath.pairAt(run.pairs, 0)) >> 6;
+        if (found.missing) run.margin.flags |= MARGIN_MISSING;
+        if (known != page.count) run.partly = true;
+        if (known == 0 || !u.priced) return;
+        run.margin.driftX32 = Math.max(run.margin.driftX32, Exposures.driftX32(s, head0, Math.log2(found.drifts) >> 3));
+        if (!run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;
+        LaneMath.accumulate(run.laneSums, run.pairs, known, page.code, page.rows, run.laneWords);
     }
 
     /// @dev Adds up the underlyings: value, U by legs, floors and liquidity; and L by lanes. All but the equity in ticks.
@@ -253,6 +284,7 @@ library MarginEngine {
             if (run.groups == 0) return;
             uint256 head3 = PageCopies.load(run.head + 96);
             int256 value;
+            int256 spotValue;
             int256 scaledLots;
             uint256 absoluteLots;
             for (uint256 i; i < run.groups; ++i) {
@@ -260,6 +292,7 @@ library MarginEngine {
                 (uint256 net, uint256 gross) = u.notionals();
                 (uint256 initial, uint256 maintenance) = Exposures.floors(net, gross, head3);
                 value += u.value;
+                spotValue += u.spotValue;
                 run.upper += u.legs;
                 run.initialFloor += initial;
                 if (u.priced) {
@@ -273,24 +306,33 @@ library MarginEngine {
             }
             run.tick = PageLayout.tick(PageCopies.load(run.head));
             run.margin.equity += value * int256(run.tick);
+            run.margin.quote = run.margin.equity - spotValue * int256(run.tick);
+            if (!run.lanes) return;
             int256 worst = LaneMath.least(run.laneSums, scaledLots) + int256((absoluteLots + 1) / 2);
             if (worst < 0) run.lower = uint256(-worst);
         }
     }
 
     /// @dev Lowers U by the certificate, and raises L by ES(b) - 1 - U(b - w) if a book b is shown (ES(b) rounded up) and all has a price.
-    function _hedge(Run memory run, Certificate memory certificate, IMarginOracle oracle, bool baseline) private view {
+    function _hedge(Run memory run, Certificate memory certificate, IMarginOracle oracle, bool shows) private view {
         unchecked {
             if (run.groups == 0) return;
             Hedge memory hedge = Hedge(run.pages, oracle);
-            if (!baseline && certificate.book.length != 0) {
-                run.shown = BookProof.check(certificate, oracle);
-                run.upper = Certificates.takeBook(hedge, certificate.book, run.upper);
-                if (run.margin.flags & MARGIN_STALE == 0) {
-                    run.proven = Math.saturatingSub(run.shown, Certificates.oppositeCharge(hedge.pages) * run.tick + 1);
+            if (shows) {
+                run.shown = BookProof.check(certificate, run.book, run.bookWords, oracle);
+                uint256 opposite;
+                if (certificate.book.length == 0 && !run.partly) {
+                    for (uint256 i; i < run.pages.length; ++i) run.pages[i].clear();
+                    run.upper = 0;
+                } else {
+                    if (certificate.book.length != 0) run.upper = BookHedge.takeBook(hedge, certificate.book, run.upper);
+                    else run.upper = BookHedge.takeStored(run.pages, run.upper);
+                    opposite = BookHedge.oppositeCharge(hedge.pages);
                 }
+                if (run.margin.flags & MARGIN_STALE == 0) run.proven = Math.saturatingSub(run.shown, opposite * run.tick + 1);
             }
-            run.upper = Certificates.takeAtoms(hedge, certificate.atoms, run.upper);
+            // Atoms for the baseline's book, which is not shown there, may be of no use here.
+            run.upper = Math.min(run.upper, Certificates.takeAtoms(hedge, certificate.atoms, run.upper));
         }
     }
 

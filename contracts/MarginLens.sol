@@ -2,13 +2,14 @@
 pragma solidity 0.8.37;
 
 import {AccountWord, MAX_POSITIONS} from "./libraries/AccountWord.sol";
+import {ExpiryMark} from "./libraries/ExpiryMark.sol";
 import {Instruments} from "./libraries/Instruments.sol";
 import {LiveMark, SpotState} from "./libraries/LiveMark.sol";
 import {PageCopies, PageCopy} from "./libraries/PageCopies.sol";
 import {KIND_PERPETUAL, PageLayout} from "./libraries/PageLayout.sol";
 import {IMarginOracle} from "./interfaces/IMarginOracle.sol";
 import {Certificate, IMarginVault, MARGIN_MISSING, MARGIN_NO_MANIFEST, Margin} from "./interfaces/IMarginVault.sol";
-import {IPriceFeed} from "./interfaces/IPriceFeed.sol";
+import {IVaultPriceFeed} from "./interfaces/IPriceFeed.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @notice One position at the live price.
@@ -23,6 +24,12 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 /// @param value What the position adds to equity if its underlying has a price, settlement token units.
 /// @param leg Expected shortfall of the position held alone, settlement token units.
 /// @param flags MARGIN_* bits of its price and record.
+/// @param strike Ticks a lot; zero unless an option.
+/// @param expiresAt Seconds since 1970; zero unless dated.
+/// @param averageTicks Average price of the settlement window so far; zero before it.
+/// @param weightX16 How far that has taken the spot's place, 2^16 = 1. At 1 the position is settled: anyone can turn it into cash once the feed's
+/// `fixSettlement` was called.
+/// @param isFixed Whether it was.
 struct PositionView {
     uint256 page;
     uint256 slot;
@@ -35,6 +42,11 @@ struct PositionView {
     int256 value;
     uint256 leg;
     uint256 flags;
+    uint256 strike;
+    uint256 expiresAt;
+    uint256 averageTicks;
+    uint256 weightX16;
+    bool isFixed;
 }
 
 /// @notice What a liquidator needs to know of one account.
@@ -61,14 +73,13 @@ struct AccountView {
 /// @notice Reads the vault, the oracle and the feed; no other contract relies on it.
 contract MarginLens {
     using AccountWord for uint256;
-    using LiveMark for SpotState;
     using PageCopies for PageCopy;
 
     IMarginVault public immutable VAULT;
     IMarginOracle public immutable ORACLE;
-    IPriceFeed public immutable FEED;
+    IVaultPriceFeed public immutable FEED;
 
-    constructor(IMarginVault vault, IMarginOracle oracle, IPriceFeed feed) {
+    constructor(IMarginVault vault, IMarginOracle oracle, IVaultPriceFeed feed) {
         (VAULT, ORACLE, FEED) = (vault, oracle, feed);
     }
 
@@ -160,9 +171,11 @@ contract MarginLens {
         SpotState memory s;
         uint256 flags = words[0] == 0 ? MARGIN_NO_MANIFEST : 0;
         uint256 tick;
+        uint256 underlying;
         if (page.head != 0) {
             uint256 head0 = page.headWord(0);
-            uint256 price = FEED.load(PageLayout.underlying(head0), 1)[0];
+            underlying = PageLayout.underlying(head0);
+            uint256 price = FEED.load(underlying, 1)[0];
             flags |= Instruments.priceFlags(price);
             s = LiveMark.stateAt(head0, page.headWord(2), uint64(price), block.timestamp);
             tick = PageLayout.tick(head0);
@@ -172,21 +185,30 @@ contract MarginLens {
             word = i % 4 == 0 ? VAULT.bookWord(account, id, i / 4) : word << 64;
             PositionView memory one = found[next++];
             (one.page, one.flags) = (id, flags);
-            _position(one, word, page.head == 0 ? 0 : page.recordOf(word), s, tick);
+            _position(one, word, page.head == 0 ? 0 : page.recordOf(word), s, tick, underlying);
         }
         return next;
     }
 
-    function _position(PositionView memory one, uint256 word, uint256 record, SpotState memory s, uint256 tick) private pure {
+    function _position(PositionView memory one, uint256 word, uint256 record, SpotState memory s, uint256 tick, uint256 underlying)
+        private
+        view
+    {
         (one.slot, one.generation, one.lots) = ((word >> 192) & 0xff, (word >> 200) & 0x3fff, int256(word) >> 214);
         if (record == 0) {
             one.flags |= MARGIN_MISSING;
             return;
         }
         one.kind = PageLayout.kind(record);
-        (one.markTicks, one.deltaX22) = s.value(record);
+        bool settled;
+        (one.markTicks, one.deltaX22, settled) = ExpiryMark.value(s, record, underlying, FEED);
         one.value = one.lots * one.markTicks * int256(tick);
-        one.leg = PageCopies.charge(record, one.lots) * tick;
+        if (!settled) one.leg = PageCopies.charge(record, one.lots) * tick;
+        if (ExpiryMark.isDated(record)) {
+            uint256 hour = PageLayout.expiryHour(record);
+            (one.strike, one.expiresAt) = (PageLayout.strike(record), hour * 1 hours);
+            if (ExpiryMark.begun(s, record)) (one.averageTicks, one.weightX16, one.isFixed) = FEED.settlement(underlying, hour);
+        }
         if (one.kind == KIND_PERPETUAL) {
             one.fundingTicks = s.funding;
             one.markTicks += s.funding;

@@ -4,10 +4,12 @@ pragma solidity 0.8.37;
 import {Book} from "./libraries/Book.sol";
 import {MarginEngine} from "./MarginEngine.sol";
 import {VaultAccounts} from "./vault/VaultAccounts.sol";
+import {VaultCollateral} from "./vault/VaultCollateral.sol";
 import {VaultLiquidation} from "./vault/VaultLiquidation.sol";
 import {VaultStorage} from "./vault/VaultStorage.sol";
 import {VaultTrading} from "./vault/VaultTrading.sol";
 import {VaultWindDown} from "./vault/VaultWindDown.sol";
+import {ICollateralDesk} from "./interfaces/ICollateralDesk.sol";
 import {IInstrumentRegistry} from "./interfaces/IInstrumentRegistry.sol";
 import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
 import {IMarginOracle} from "./interfaces/IMarginOracle.sol";
@@ -25,7 +27,8 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 /// 4. The registry never changes the underlying of a page nor the terms of a slot's generation.
 /// 5. The liquidator checks that an account may be auctioned, and prices a slice; the vault moves it and conserves value.
 /// 6. The insurance fund sends what `cover` says it paid before it returns.
-contract MarginVault is VaultAccounts, VaultTrading, VaultLiquidation, VaultWindDown {
+/// 7. The collateral desk holds the tokens of all spot positions, moves positions together with them, and reads margin before it lets any go.
+contract MarginVault is VaultAccounts, VaultTrading, VaultLiquidation, VaultCollateral, VaultWindDown {
     constructor(
         IERC20 token_,
         IMarginOracle oracle,
@@ -48,6 +51,13 @@ contract MarginVault is VaultAccounts, VaultTrading, VaultLiquidation, VaultWind
         require(address(insuranceFund) == address(0), AlreadySet());
         insuranceFund = IInsuranceFund(newFund);
         emit InsuranceFundSet(newFund);
+    }
+
+    /// @inheritdoc IMarginVault
+    function setCollateralDesk(address newDesk) external restricted {
+        require(address(collateralDesk) == address(0), AlreadySet());
+        collateralDesk = ICollateralDesk(newDesk);
+        emit CollateralDeskSet(newDesk);
     }
 
     /// @inheritdoc IMarginVault

@@ -10,8 +10,9 @@ Every source file is compiled in a run of its own that holds nothing but the fil
 on those files, the compiler version and `[tool.seawall.solidity]` in pyproject.toml, and on nothing else: not on
 paths, not on neighbours. The metadata trailer is left out for the same reason.
 
-Output: `offchain/seawall/chain/artifacts/<Contract>.json`, mocks in `mocks/` below it, contracts of `tests/harness` in
-`.build/artifacts/`. Interfaces, abstract contracts and libraries without external functions have none. Format:
+Output: `offchain/seawall/chain/artifacts/<Contract>.json`, mocks in `mocks/` and examples in `examples/` below it,
+contracts of `tests/harness` in `.build/artifacts/`. Interfaces, abstract contracts and libraries without external
+functions have none. Format:
 
     contractName, sourceName, sourceHash (SHA-256 of the imported files and settings), compiler, settings, abi
     bytecode          {object, linkReferences}                      creation code, 0x-prefixed
@@ -62,6 +63,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_ARTIFACTS = "offchain/seawall/chain/artifacts"
 HARNESS_ARTIFACTS = ".build/artifacts"
 SOURCE_ROOTS = ("contracts", "tests/harness")
+ASIDE = (
+    "examples",
+    "mocks",
+)  # folders of contracts/ that are not part of the system; their artifacts stand apart too
 FORMAT = 1  # raised when the layout of an artifact changes, so that old ones count as stale
 
 # 2394: use of transient storage. Reviewed once, for the reentrancy guard; solc repeats it at every use.
@@ -197,7 +202,8 @@ def artifact_path(source_name: str, contract: str) -> Path:
     """Return where a contract's artifact is kept."""
     if source_name.startswith("tests/"):
         return ROOT / HARNESS_ARTIFACTS / f"{contract}.json"
-    folder = "mocks" if source_name.startswith("contracts/mocks/") else "."
+    parts = source_name.split("/")
+    folder = parts[1] if parts[1] in ASIDE else "."
     return ROOT / PACKAGE_ARTIFACTS / folder / f"{contract}.json"
 
 

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IPriceFeed, IVaultPriceFeed} from "../interfaces/IPriceFeed.sol";
 import {IQuorumPriceFeed, SignedBatch} from "../interfaces/IQuorumPriceFeed.sol";
+import {CHECKPOINT_PERIOD, Checkpoint, ExpiryAverage, FULL_WEIGHT_X16, Newest, SETTLEMENT_EXTENSION} from "../libraries/ExpiryAverage.sol";
 import {Median} from "../libraries/Median.sol";
 import {Quorum, SignerSet} from "../libraries/Quorum.sol";
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
@@ -49,6 +50,10 @@ abstract contract QuorumPriceFeed is IQuorumPriceFeed, AccessManaged, EIP712 {
     Clock internal clock;
     Quote[256] internal quotes;
     Total[256] internal totals;
+    /// @dev ExpiryAverage.keyOf(underlying, boundary) => sums at a multiple of half an hour
+    mapping(uint256 => Checkpoint) internal checkpoints;
+    /// @dev ExpiryAverage.keyOf(underlying, expiryHour) => final price, ticks
+    mapping(uint256 => uint256) internal settlements;
 
     /* CONSTRUCTOR */
 
@@ -92,7 +97,36 @@ abstract contract QuorumPriceFeed is IQuorumPriceFeed, AccessManaged, EIP712 {
         }
     }
 
+    /// @inheritdoc IVaultPriceFeed
+    function fixSettlement(uint256 underlying, uint256 expiryHour) external returns (uint256 priceTicks) {
+        uint256 key = ExpiryAverage.keyOf(underlying, expiryHour);
+        priceTicks = settlements[key];
+        if (priceTicks != 0) return priceTicks;
+        uint256 weightX16;
+        if (_isExpiry(underlying, expiryHour)) {
+            (priceTicks, weightX16) =
+                ExpiryAverage.settlement(checkpoints, _newest(underlying), expiryHour, block.timestamp, type(uint256).max);
+        }
+        require(weightX16 == FULL_WEIGHT_X16 && priceTicks != 0, SettlementTooEarly(underlying, expiryHour));
+        settlements[key] = priceTicks;
+        emit SettlementFixed(underlying, expiryHour, priceTicks);
+    }
+
     /* VIEWS */
+
+    /// @inheritdoc IVaultPriceFeed
+    function settlement(uint256 underlying, uint256 expiryHour)
+        external
+        view
+        returns (uint256 averageTicks, uint256 weightX16, bool isFixed)
+    {
+        if (!_isExpiry(underlying, expiryHour)) return (0, 0, false);
+        averageTicks = settlements[ExpiryAverage.keyOf(underlying, expiryHour)];
+        if (averageTicks != 0) return (averageTicks, FULL_WEIGHT_X16, true);
+        (averageTicks, weightX16) = ExpiryAverage.settlement(
+            checkpoints, _newest(underlying), expiryHour, block.timestamp, SETTLEMENT_EXTENSION + 2
+        );
+    }
 
     /// @inheritdoc IPriceFeed
     function price(uint256 underlying) external view returns (uint256 priceTicks, uint256 observedAt) {
@@ -182,10 +216,24 @@ abstract contract QuorumPriceFeed is IQuorumPriceFeed, AccessManaged, EIP712 {
         clock = current;
     }
 
+    /// @dev Whether these are an underlying and an hour that a record can name.
+    function _isExpiry(uint256 underlying, uint256 expiryHour) private pure returns (bool) {
+        return underlying <= type(uint8).max && expiryHour != 0 && expiryHour <= type(uint24).max;
+    }
+
+    function _newest(uint256 underlying) private view returns (Newest memory) {
+        Quote memory quote = quotes[underlying];
+        Total memory total = totals[underlying];
+        return Newest(underlying, quote.price, quote.observedAt, total.priceSeconds, total.secondsSum);
+    }
+
     /// @dev Stores a price; over a live gap the price before it counts for the average.
     function _record(uint256 underlying, uint256 priceTicks, uint256 observedAt) private {
         Quote memory quote = quotes[underlying];
         uint256 gap = observedAt - quote.observedAt;
+        if (quote.observedAt / CHECKPOINT_PERIOD != observedAt / CHECKPOINT_PERIOD) {
+            ExpiryAverage.observe(checkpoints, _newest(underlying), observedAt, gap <= MAX_BATCH_AGE);
+        }
         if (gap <= MAX_BATCH_AGE) {
             Total memory total = totals[underlying];
             total.priceSeconds += uint88(quote.price * gap);

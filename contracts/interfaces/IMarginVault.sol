@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {ICollateralDesk} from "./ICollateralDesk.sol";
+
 /// @notice A hedge certificate: reduces the initial requirement, and can never reduce it below the true tail risk.
 /// @param atoms Packed entries `lots 40 | atom 16 | page 8`, four a word from the top; empty for gross margin.
-/// @param bookShortfall Tail risk of `book`, settlement token units; ignored if `book` is empty.
-/// @param book The account's book at the manifest's snapshot: for every page one word `count << 8 | page`, then its position words.
+/// @param bookShortfall Tail risk of the book shown, settlement token units. A book is shown if this, `book` or `proof` is not empty.
+/// @param book The account's book at the manifest's snapshot: for every page one word `count << 8 | page`, then its position words. Empty if that is
+/// the book as it is stored now: it is then hashed from storage.
 /// @param proof Merkle proof of keccak256(keccak256(bookShortfall, book)) under the manifest's book root.
 struct Certificate {
     uint256[] atoms;
@@ -39,6 +42,7 @@ struct Fill {
 /// @param flags MARGIN_* bits.
 /// @param manifestAsOf Time of the newest observation in the manifest used; zero if there is none.
 /// @param oldestPriceAt Time of the oldest price among the underlyings held, seconds; zero if one never had a price or none is held.
+/// @param quote Equity without spot positions: what the account holds, or owes, in the settlement token.
 struct Margin {
     int256 equity;
     uint256 initial;
@@ -48,6 +52,7 @@ struct Margin {
     uint256 flags;
     uint256 manifestAsOf;
     uint256 oldestPriceAt;
+    int256 quote;
 }
 
 /// @dev The price of some underlying is older than MAX_PRICE_AGE.
@@ -82,6 +87,8 @@ interface IMarginVault {
     error ZeroAmount();
     error InAuction(bytes32 account);
     error UnknownInstrument(uint256 page, uint256 slot, uint256 generation);
+    error InstrumentSettling(uint256 page, uint256 slot);
+    error InstrumentExpired(uint256 page, uint256 slot);
     error LotsOutOfRange(int256 lots, uint256 shift);
     error TooManyPositions(bytes32 account, uint256 limit);
     error TooManyPages(bytes32 account);
@@ -107,6 +114,8 @@ interface IMarginVault {
     error AccountsNotSettled(uint256 accountsWithPositions);
     error AlreadySet();
     error FeeSharesTooLarge(uint256 sharesBps);
+    error NotCollateralDesk(address caller);
+    error QuoteDebt(bytes32 account, int256 quote);
 
     /* EVENTS */
 
@@ -138,6 +147,12 @@ interface IMarginVault {
     event LiquidatorSet(address liquidator);
     event InsuranceFundSet(address insuranceFund);
     event FeeSharesSet(uint256 fundBps, uint256 protocolBps, bytes32 protocolAccount);
+    event CollateralDeskSet(address collateralDesk);
+    event CollateralAdjusted(bytes32 indexed account, uint256 indexed instrument, int256 lots);
+    event InterestCharged(bytes32 indexed account, uint256 value);
+    /// @param priceTicks Settlement price of the underlying.
+    /// @param worth What the account was credited with, settlement token units.
+    event ExpirySettled(bytes32 indexed account, uint256 indexed instrument, int256 lots, uint256 priceTicks, int256 worth);
     event WindDownStarted(uint256 timestamp);
     event WindDownPriced(uint256 indexed underlying, uint256 averageTicks);
     event WindDownSettled(bytes32 indexed account, int256 cash);
@@ -149,6 +164,9 @@ interface IMarginVault {
 
     /// @notice Names the insurance fund. Governor only, once.
     function setInsuranceFund(address newFund) external;
+
+    /// @notice Names the desk that holds collateral. Governor only, once.
+    function setCollateralDesk(address newDesk) external;
 
     /// @notice Lists or unlists a venue. A listed venue still needs the approval of each account. Governor only.
     function listVenue(address venue, bool listed) external;
@@ -175,7 +193,8 @@ interface IMarginVault {
 
     /* USERS */
 
-    /// @notice Credits an account with settlement tokens of the caller. Anyone may deposit for anyone; never paused.
+    /// @notice Credits an account with settlement tokens of the caller. Anyone may deposit for anyone; never paused. In a wind-down only for an
+    /// account that still owes something, which is repaid first.
     /// @param value Settlement token units, all of which must arrive.
     function deposit(bytes32 account, uint256 value) external;
 
@@ -231,6 +250,25 @@ interface IMarginVault {
     /// @notice Sets the booked loss of an account in auction.
     function bookLoss(bytes32 account, uint256 loss) external;
 
+    /* COLLATERAL: collateral desk only */
+
+    /// @notice Adds lots to an account's spot position, or takes them. Not in an auction; the desk answers for the tokens and for what must hold after.
+    /// @param lots Signed.
+    /// @param checked Whether the account meets its initial requirement after this: it is then not auctioned in the same block.
+    function adjustCollateral(bytes32 account, uint256 page, uint256 slot, int256 lots, bool checked) external;
+
+    /// @notice Takes interest from an account's cash: for the deficit first, then for the insurance fund.
+    function chargeInterest(bytes32 account, uint256 value) external;
+
+    /* EXPIRY */
+
+    /// @notice Turns an account's positions on a page whose settlement price is fixed (`fixSettlement` of the feed) into cash: lots times payoff. Anyone, at
+    /// any time after that, in an auction too, and whatever the slot is used for by now.
+    /// @dev What is not expired or not fixed is left alone; nothing at all is no error. If no position is left and cash is negative, the hole becomes
+    /// deficit, for which reserve and insurance fund are asked.
+    /// @return settled Positions that became cash.
+    function settleExpired(bytes32 account, uint256 page) external returns (uint256 settled);
+
     /* WIND-DOWN */
 
     /// @notice Begins to close the vault when no manifest came for T3. Anyone.
@@ -240,6 +278,8 @@ interface IMarginVault {
     function priceWindDown() external;
 
     /// @notice Turns an account's positions into cash at the final prices. Anyone. Withdrawals begin when no account has positions.
+    /// @dev Collateral stays a position, for which nobody waits: it can be withdrawn from the desk once the account owes nothing. What the
+    /// account owes becomes deficit at once, and is repaid by deposits into the account.
     function settleWindDown(bytes32 account) external;
 
     /* VIEWS */
@@ -253,6 +293,14 @@ interface IMarginVault {
 
     /// @notice The open request of an account with positions; zeros if there is none.
     function withdrawalRequest(bytes32 account) external view returns (uint256 value, uint256 requestedAt);
+
+    function collateralDesk() external view returns (ICollateralDesk);
+
+    /// @notice When the wind-down began; zero in normal times.
+    function windDownAt() external view returns (uint256);
+
+    /// @notice What an account that a wind-down has settled still owes against its collateral, settlement token units.
+    function windDownDebt(bytes32 account) external view returns (uint256);
 
     /// @notice Final price of an underlying in the wind-down, ticks.
     function windDownPriceTicks(uint256 underlying) external view returns (uint256);

@@ -21,6 +21,27 @@ interface IPriceFeed {
 /// @title A price feed that a vault can rest on
 /// @notice Adds a clock that only runs while batches arrive, and time-weighted sums.
 interface IVaultPriceFeed is IPriceFeed {
+    error SettlementTooEarly(uint256 underlying, uint256 expiryHour);
+
+    /// @param priceTicks Final price of everything on the underlying that expires in that hour, ticks.
+    event SettlementFixed(uint256 indexed underlying, uint256 indexed expiryHour, uint256 priceTicks);
+
+    /// @notice Stores the settlement price of an hour of expiry for ever. Anyone, any number of times, as soon as nothing can change it any more. Who
+    /// calls, and when, makes no difference to the price.
+    /// @param expiryHour Hours since 1970.
+    /// @return priceTicks Ticks for one lot.
+    function fixSettlement(uint256 underlying, uint256 expiryHour) external returns (uint256 priceTicks);
+
+    /// @notice How far the price of dated instruments has given way to its average over the half hour before expiry.
+    /// @dev Does not revert. After expiry the weight is 1 once no later price can change the average, whether or not it was fixed.
+    /// @return averageTicks Time-weighted average so far; the last price while the weight is 0; ticks for one lot.
+    /// @return weightX16 Elapsed share of the half hour at the newest price's time, 2^16 = 1.
+    /// @return isFixed Whether the price was stored by `fixSettlement`.
+    function settlement(uint256 underlying, uint256 expiryHour)
+        external
+        view
+        returns (uint256 averageTicks, uint256 weightX16, bool isFixed);
+
     /// @notice Seconds during which batches arrived without a gap longer than the largest allowed age. Changes only when a batch arrives.
     function liveSeconds() external view returns (uint256);
 

@@ -9,6 +9,8 @@ uint256 constant MAX_POSITIONS = 128;
 uint256 constant MAX_PAGES = 6;
 /// @dev Flag of an account that is being auctioned.
 uint256 constant FLAG_AUCTION = 1;
+/// @dev Flag of an account that was settled in a wind-down: what it still holds is collateral, for which nobody waits.
+uint256 constant FLAG_SETTLED = 2;
 
 /// @title The word of an account
 /// @notice `cash int104 (152) | block of the last health check 40 (112) | flags 16 (96) | 6 x (count 8, page 8)`
@@ -55,6 +57,16 @@ library AccountWord {
 
     function hasPositions(uint256 word) internal pure returns (bool) {
         return uint96(word) != 0;
+    }
+
+    /// @dev The word of an account that a wind-down has settled.
+    function withSettled(uint256 word) internal pure returns (uint256) {
+        return word | (FLAG_SETTLED << 96);
+    }
+
+    /// @dev Whether the account holds positions that a wind-down would still have to turn into cash, or collateral in normal times.
+    function isOpen(uint256 word) internal pure returns (bool) {
+        return hasPositions(word) && (word >> 96) & FLAG_SETTLED == 0;
     }
 
     /// @dev Positions over all pages.

@@ -4,10 +4,11 @@ pragma solidity ^0.8.24;
 import {MAX_PRICE_AGE} from "../MarginEngine.sol";
 import {IMarginOracle} from "../interfaces/IMarginOracle.sol";
 import {IMarginVault} from "../interfaces/IMarginVault.sol";
-import {IPriceFeed} from "../interfaces/IPriceFeed.sol";
+import {IVaultPriceFeed} from "../interfaces/IPriceFeed.sol";
 import {AccountWord, MAX_POSITIONS} from "./AccountWord.sol";
 import {WAD} from "./AuctionMath.sol";
 import {Book} from "./Book.sol";
+import {ExpiryMark} from "./ExpiryMark.sol";
 import {Ledger} from "./Ledger.sol";
 import {LiveMark, SpotState} from "./LiveMark.sol";
 import {PageBook, PageBooks} from "./PageBook.sol";
@@ -40,14 +41,14 @@ library BookTransfer {
     using AccountWord for uint256;
 
     /// @dev Moves `ceil(f |q|)` lots of every position that can be valued, at live value. The account words are returned, not stored.
-    function move(Ledger storage ledger, bytes32 from, bytes32 to, uint256 fractionWad, IMarginOracle oracle, IPriceFeed feed)
+    function move(Ledger storage ledger, bytes32 from, bytes32 to, uint256 fractionWad, IMarginOracle oracle, IVaultPriceFeed feed)
         external
         returns (uint256 fromWord, uint256 toWord, int256 value)
     {
         Slice memory slice = Slice(from, to, fractionWad, ledger.accounts[from], ledger.accounts[to], 0, false);
         PricedPage[] memory pages = _pricedPages(slice.fromWord.pages(), oracle, feed);
         for (uint256 i; i < pages.length; ++i) {
-            if (pages[i].words.length != 0) _movePage(ledger, slice, pages[i]);
+            if (pages[i].words.length != 0) _movePage(ledger, slice, pages[i], feed);
         }
         require(slice.moved, IMarginVault.ZeroLots());
         require(slice.toWord.positions() <= MAX_POSITIONS, IMarginVault.TooManyPositions(to, MAX_POSITIONS));
@@ -57,7 +58,7 @@ library BookTransfer {
     }
 
     /// @dev Live value of what `move` would move, settlement token units.
-    function worth(Ledger storage ledger, bytes32 from, uint256 fractionWad, IMarginOracle oracle, IPriceFeed feed)
+    function worth(Ledger storage ledger, bytes32 from, uint256 fractionWad, IMarginOracle oracle, IVaultPriceFeed feed)
         external
         view
         returns (int256 value)
@@ -69,12 +70,12 @@ library BookTransfer {
             for (uint256 j; j < source.count && pages[i].words.length != 0; ++j) {
                 uint256 position = PageBooks.positionAt(source, j);
                 uint256 record = _recordOf(pages[i], position);
-                if (record != 0) value += _valued(pages[i], record, _part(Book.lotsOf(position), fractionWad));
+                if (record != 0) value += _valued(pages[i], record, _part(Book.lotsOf(position), fractionWad), feed);
             }
         }
     }
 
-    function _movePage(Ledger storage ledger, Slice memory slice, PricedPage memory priced) private {
+    function _movePage(Ledger storage ledger, Slice memory slice, PricedPage memory priced, IVaultPriceFeed feed) private {
         PageBook memory source = PageBooks.read(ledger, slice.from, slice.fromWord, priced.page);
         PageBook memory target = PageBooks.readIndexed(ledger, slice.to, slice.toWord, priced.page);
         int256 openInterest = int256(ledger.openInterest[priced.underlying]);
@@ -85,7 +86,7 @@ library BookTransfer {
             if (record != 0) {
                 int256 lots = Book.lotsOf(position);
                 int256 part = _part(lots, slice.fractionWad);
-                slice.value += _valued(priced, record, part);
+                slice.value += _valued(priced, record, part, feed);
                 slice.moved = true;
                 (int256 oldLots, int256 newLots) = PageBooks.add(slice.to, target, position, part);
                 require(Book.inRange(newLots, PageLayout.shift(record)), IMarginVault.LotsOutOfRange(newLots, PageLayout.shift(record)));
@@ -105,7 +106,7 @@ library BookTransfer {
     }
 
     /// @dev The pages of a list as the current manifest and the feed have them.
-    function _pricedPages(uint256 list, IMarginOracle oracle, IPriceFeed feed) private view returns (PricedPage[] memory pages) {
+    function _pricedPages(uint256 list, IMarginOracle oracle, IVaultPriceFeed feed) private view returns (PricedPage[] memory pages) {
         uint256 packed;
         uint256 count;
         for (; list >> (16 * count) != 0; ++count) packed |= ((list >> (16 * count)) & 0xff) << (8 * count);
@@ -116,8 +117,7 @@ library BookTransfer {
         uint256[] memory prices = feed.load(underlyings, count);
         for (uint256 i; i < count; ++i) {
             (uint256 spotTicks, uint256 observedAt) = (prices[i] & type(uint64).max, (prices[i] >> 64) & type(uint40).max);
-            pages[i].page = (packed >> (8 * i)) & 0xff;
-            pages[i].underlying = (underlyings >> (8 * i)) & 0xff;
+            (pages[i].page, pages[i].underlying) = ((packed >> (8 * i)) & 0xff, (underlyings >> (8 * i)) & 0xff);
             if (found[i + 1] == 0 || spotTicks == 0 || block.timestamp > observedAt + MAX_PRICE_AGE) continue;
             uint256[] memory words = pages[i].words = new uint256[](PAGE_HEAD_WORDS + ((found[i + 1] >> 168) & 0xff));
             PageStore.read(address(uint160(found[i + 1])), words, 0, words.length);
@@ -133,8 +133,8 @@ library BookTransfer {
     }
 
     /// @dev `lots * V * tick`, settlement token units.
-    function _valued(PricedPage memory priced, uint256 record, int256 lots) private pure returns (int256) {
-        (int256 lotTicks,) = LiveMark.value(priced.spot, record);
+    function _valued(PricedPage memory priced, uint256 record, int256 lots, IVaultPriceFeed feed) private view returns (int256) {
+        (int256 lotTicks,,) = ExpiryMark.value(priced.spot, record, priced.underlying, feed);
         return lots * lotTicks * int256(PageLayout.tick(priced.words[0]));
     }
 

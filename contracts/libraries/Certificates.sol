@@ -27,65 +27,26 @@ library Certificates {
     /// @return U after, ticks.
     function takeAtoms(Hedge memory hedge, uint256[] memory entries, uint256 charged) internal view returns (uint256) {
         unchecked {
+            PageCopy memory home;
             for (uint256 i; i < entries.length; ++i) {
                 for (uint256 word = entries[i]; word != 0; word <<= 64) {
                     uint256 theta = word >> 216;
                     if (theta == 0) continue;
-                    PageCopy memory home = find(hedge, (word >> 192) & 0xff);
+                    if (home.table == 0 || home.id != (word >> 192) & 0xff) home = find(hedge, (word >> 192) & 0xff);
                     uint256 atom = _atom(home, (word >> 200) & 0xffff);
                     charged += theta * ((atom & type(uint40).max) << ((atom >> 40) & 15));
-                    for (uint256 leg; leg < 3; ++leg) {
-                        int256 ratio = int256(int16(uint16(atom >> (104 - 24 * leg))));
+                    // a leg at a time comes to the top: slot 8, ratio 16
+                    uint256 aways = (atom >> 44) & 0xfff;
+                    for (uint256 legs = (atom >> 56) << 184; legs != 0; legs <<= 24) {
+                        int256 ratio = int256(legs << 8) >> 240;
+                        uint256 away = (aways >> 8) & 15;
+                        aways <<= 4;
                         if (ratio == 0) continue;
-                        uint256 away = (atom >> (52 - 4 * leg)) & 15;
-                        PageCopy memory page = away == 0 ? home : find(hedge, away - 1);
-                        charged = _take(page, (atom >> (120 - 24 * leg)) & 0xff, ratio * int256(theta), charged);
+                        charged = take(away == 0 ? home : find(hedge, away - 1), legs >> 248, ratio * int256(theta), charged);
                     }
                 }
             }
             return charged;
-        }
-    }
-
-    /// @dev Takes a basket off the tables, position by position.
-    /// @param book As in `Certificate`.
-    /// @return Charge of the legs that remain, ticks; the basket's own tail risk is not in it.
-    function takeBook(Hedge memory hedge, uint256[] memory book, uint256 charged) internal view returns (uint256) {
-        unchecked {
-            uint256 i;
-            while (i < book.length) {
-                uint256 head = book[i++];
-                PageCopy memory page = _open(hedge, head & 0xff);
-                uint256 count = head >> 8;
-                uint256 word;
-                for (uint256 j; j < count; ++j) {
-                    if (j & 3 == 0) {
-                        require(i < book.length, BadCertificate());
-                        word = book[i++];
-                    }
-                    uint256 record = _record(page, (word >> 192) & 0xff);
-                    require(((record >> 8) ^ (word >> 200)) & 0x3fff == 0, BadCertificate());
-                    charged = _take(page, (word >> 192) & 0xff, int256(word) >> 214, charged);
-                    word <<= 64;
-                }
-            }
-            return charged;
-        }
-    }
-
-    /// @dev What it would cost to hold the opposite of everything in the tables leg by leg, ticks: sum |r_i| leg(-sign r_i).
-    function oppositeCharge(PageCopy[] memory pages) internal pure returns (uint256 charged) {
-        unchecked {
-            for (uint256 i; i < pages.length; ++i) {
-                PageCopy memory page = pages[i];
-                uint256 end = page.table + 32 * page.rows;
-                if (page.table == 0) continue;
-                for (uint256 cell = page.table; cell < end; cell += 32) {
-                    int256 lots = int256(PageCopies.load(cell));
-                    if (lots == 0) continue;
-                    charged += PageCopies.charge(PageCopies.load(page.head + PAGE_HEAD_BYTES + cell - page.table), -lots);
-                }
-            }
         }
     }
 
@@ -102,7 +63,7 @@ library Certificates {
     }
 
     /// @dev The same, fetched if it is not there yet.
-    function _open(Hedge memory hedge, uint256 id) private view returns (PageCopy memory) {
+    function open(Hedge memory hedge, uint256 id) internal view returns (PageCopy memory) {
         uint256 count = hedge.pages.length;
         if (_indexOf(hedge.pages, id) == count) {
             PageCopy[] memory more = new PageCopy[](count + 1);
@@ -113,21 +74,37 @@ library Certificates {
         return find(hedge, id);
     }
 
-    function _record(PageCopy memory page, uint256 slot) private pure returns (uint256 record) {
+    function recordAt(PageCopy memory page, uint256 slot) internal pure returns (uint256 record) {
         require(slot < page.rows, BadCertificate());
         record = PageCopies.load(page.head + PAGE_HEAD_BYTES + 32 * slot);
         require(PageLayout.kind(record) != 0, BadCertificate());
     }
 
     /// @dev Lowers r of a slot by `lots` and returns the charge with that slot's share corrected.
-    function _take(PageCopy memory page, uint256 slot, int256 lots, uint256 charged) private pure returns (uint256) {
-        unchecked {
-            uint256 record = _record(page, slot);
-            uint256 cell = page.table + 32 * slot;
-            int256 before = int256(PageCopies.load(cell));
-            PageCopies.store(cell, uint256(before - lots));
-            return charged - PageCopies.charge(record, before) + PageCopies.charge(record, before - lots);
+    function take(PageCopy memory page, uint256 slot, int256 lots, uint256 charged) internal pure returns (uint256 result) {
+        bool known;
+        assembly ("memory-safe") {
+            // PageCopies.charge
+            function charge(rec, q) -> ticks {
+                let sign := sar(255, q)
+                let leg := and(shr(add(112, and(sign, 32)), rec), 0xffffffff)
+                ticks := shl(and(shr(3, rec), 31), mul(sub(xor(q, sign), sign), leg))
+            }
+            // page: rows 0x60, head 0x80, table 0xe0
+            if lt(slot, mload(add(page, 0x60))) {
+                slot := shl(5, slot)
+                let rec := mload(add(add(mload(add(page, 0x80)), 0x80), slot))
+                slot := add(mload(add(page, 0xe0)), slot)
+                if and(rec, 7) {
+                    known := 1
+                    let before := mload(slot)
+                    let rest := sub(before, lots)
+                    mstore(slot, rest)
+                    result := add(sub(charged, charge(rec, before)), charge(rec, rest))
+                }
+            }
         }
+        require(known, BadCertificate());
     }
 
     /// @dev The 128 bits of an atom of a page.

@@ -17,6 +17,7 @@ uint256 constant BPS = 10_000;
 /// @param spot Price of one lot, ticks; the first page's reference spot if there never was one.
 /// @param priced Whether that price is recent enough to count.
 /// @param value sum q V, ticks.
+/// @param spotValue The part of it that spot positions have, less two legs if there is no price, ticks.
 /// @param netX22 sum q delta', lots X22.
 /// @param grossLots sum |q| of everything but spot.
 /// @param vega sum q vega.
@@ -29,6 +30,7 @@ struct Exposure {
     uint256 spot;
     bool priced;
     int256 value;
+    int256 spotValue;
     int256 netX22;
     uint256 grossLots;
     int256 vega;
@@ -52,9 +54,11 @@ library Exposures {
             int256 sign = lots >> 255;
             uint256 size = uint256((lots ^ sign) - sign);
             uint256 shift = PageLayout.shift(record);
-            u.legs += (size * ((record >> (112 + (uint256(sign) & 32))) & type(uint32).max)) << shift;
+            uint256 leg = (size * ((record >> (112 + (uint256(sign) & 32))) & type(uint32).max)) << shift;
+            u.legs += leg;
             u.absoluteLots += size << shift;
             if (PageLayout.kind(record) != KIND_SPOT) u.grossLots += size;
+            else u.spotValue += lots * valueTicks - (u.priced ? int256(0) : 2 * int256(leg));
             scaledLots = lots << shift;
             u.scaledLots += scaledLots;
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {ExpiryMark} from "./ExpiryMark.sol";
 import {Exposures} from "./Exposure.sol";
 import {LiveMark, SpotState} from "./LiveMark.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
@@ -14,7 +15,7 @@ import {
     MARGIN_NO_MANIFEST,
     MARGIN_STALE
 } from "../interfaces/IMarginVault.sol";
-import {IPriceFeed} from "../interfaces/IPriceFeed.sol";
+import {IVaultPriceFeed} from "../interfaces/IPriceFeed.sol";
 
 /// @dev A price older than this lets no account add risk.
 uint256 constant RISK_PRICE_AGE = 30 seconds;
@@ -35,6 +36,8 @@ uint256 constant ONE_X32 = 1 << 32;
 /// @param flags MARGIN_* bits of this instrument alone.
 /// @param manifestAsOf Time of the newest observation in the manifest.
 /// @param openInterestCapLots Largest open interest of the underlying, lots.
+/// @param settling Whether its settlement window has begun, so that nobody may add to it.
+/// @param expired Whether it has expired, so that nobody may trade it.
 struct Instrument {
     uint256 underlying;
     uint256 kind;
@@ -47,15 +50,16 @@ struct Instrument {
     uint256 flags;
     uint256 manifestAsOf;
     uint256 openInterestCapLots;
+    bool settling;
+    bool expired;
 }
 
 /// @title Single instruments, and how old a price may be
 library Instruments {
-    using LiveMark for SpotState;
     using PageCopies for PageCopy;
 
     /// @dev One instrument at the live price; never reverts.
-    function load(IMarginOracle oracle, IPriceFeed feed, uint256 page, uint256 slot, uint256 generation)
+    function load(IMarginOracle oracle, IVaultPriceFeed feed, uint256 page, uint256 slot, uint256 generation)
         internal
         view
         returns (Instrument memory found)
@@ -88,7 +92,9 @@ library Instruments {
         }
         found.kind = PageLayout.kind(record);
         found.shift = PageLayout.shift(record);
-        (found.mark,) = s.value(record);
+        (found.mark,,) = ExpiryMark.value(s, record, found.underlying, feed);
+        found.settling = ExpiryMark.isDated(record) && ExpiryMark.begun(s, record);
+        found.expired = found.settling && block.timestamp >= PageLayout.expiryHour(record) * 1 hours;
         if (found.kind == KIND_PERPETUAL) {
             found.funding = s.funding;
             found.mark += s.funding;

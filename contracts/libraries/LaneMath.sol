@@ -27,12 +27,10 @@ library LaneMath {
         return new uint256[](2 * count + 2);
     }
 
-    /// @dev Writes pair i, which must be below the count given to `newPairs`: no bounds are checked.
-    function setPair(uint256[] memory pairs, uint256 i, int256 scaledLots, uint256 slot) internal pure {
+    /// @dev Memory address of pair i: `scaledLots, slot`.
+    function pairAt(uint256[] memory pairs, uint256 i) internal pure returns (uint256 at_) {
         assembly ("memory-safe") {
-            let x := add(add(pairs, 0x20), shl(6, i))
-            mstore(x, scaledLots)
-            mstore(add(x, 0x20), slot)
+            at_ := add(add(pairs, 0x20), shl(6, i))
         }
     }
 

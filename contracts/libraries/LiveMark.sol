@@ -5,6 +5,8 @@ import {DELTA_ONE, KIND_CALL, KIND_NONE, KIND_PERPETUAL, KIND_PUT, KIND_SPOT, Pa
 
 /// @dev Largest price of one lot that a mark can be taken at, ticks.
 uint256 constant MAX_SPOT_TICKS = type(uint40).max;
+/// @dev Time before expiry over which the spot gives way to its average.
+uint256 constant SETTLEMENT_WINDOW = 30 minutes;
 
 /// @notice What all marks of one page share at one moment.
 /// @param spot Price of one lot of the underlying, ticks; the page's reference spot if there is no price.
@@ -12,12 +14,22 @@ uint256 constant MAX_SPOT_TICKS = type(uint40).max;
 /// @param dd dS^2 / (2 reference spot), ticks.
 /// @param g1 dS over reference spot, X22.
 /// @param funding Cumulative funding of one lot of a perpetual, ticks.
+/// @param lastHour The latest hour of expiry whose settlement window has begun; zero asks for marks as if none had.
+/// @param settlingHour Hour of expiry of which the next two are known; zero if none is.
+/// @param averageTicks Average price in its window, ticks.
+/// @param weightX16 Weight of that average, 2^16 = 1.
+/// @param star The state at the spot that the average has pulled, if one is known.
 struct SpotState {
     int256 spot;
     int256 dS;
     int256 dd;
     int256 g1;
     int256 funding;
+    uint256 lastHour;
+    uint256 settlingHour;
+    int256 averageTicks;
+    int256 weightX16;
+    SpotState[] star;
 }
 
 /// @title Values between two pages
@@ -29,13 +41,21 @@ library LiveMark {
         unchecked {
             int256 spot0 = int256(PageLayout.referenceSpot(head0));
             if (spotTicks > MAX_SPOT_TICKS) spotTicks = MAX_SPOT_TICKS;
-            s.spot = spotTicks == 0 ? spot0 : int256(spotTicks);
-            s.dS = s.spot - spot0;
+            move(s, spot0, spotTicks == 0 ? spot0 : int256(spotTicks));
+            s.funding = fundingAt(head0, head2, timestamp);
+            s.lastHour = (timestamp + SETTLEMENT_WINDOW) / 1 hours;
+        }
+    }
+
+    /// @dev Sets spot, dS, dd and g1.
+    function move(SpotState memory s, int256 spot0, int256 spot) internal pure {
+        unchecked {
+            s.spot = spot;
+            s.dS = spot - spot0;
             if (spot0 != 0) {
                 s.dd = s.dS * s.dS / (2 * spot0);
                 s.g1 = (s.dS << 22) / spot0;
             }
-            s.funding = fundingAt(head0, head2, timestamp);
         }
     }
 
@@ -50,7 +70,8 @@ library LiveMark {
         }
     }
 
-    /// @dev V of one lot, ticks, for a perpetual net of funding; and its slope in the spot, X22. Section 2 of the specification.
+    /// @dev V of one lot, ticks, for a perpetual net of funding; and its slope in the spot, X22. Section 2 of the specification; what a
+    /// settlement window changes stands in ExpiryMark.sol.
     function value(SpotState memory s, uint256 record) internal pure returns (int256 valueTicks, int256 deltaX22) {
         unchecked {
             uint256 kind = PageLayout.kind(record);

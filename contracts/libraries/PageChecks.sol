@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IMarginOracle} from "../interfaces/IMarginOracle.sol";
+import {ExpiryMark} from "./ExpiryMark.sol";
 import {PPM} from "./LeakyBucket.sol";
 import {LiveMark, SpotState} from "./LiveMark.sol";
 import {
@@ -69,15 +70,17 @@ library PageChecks {
         require(found == termsHash, IMarginOracle.TermsMismatch(page, found, termsHash));
     }
 
-    /// @dev |V_new(spot) - V_old(spot)| <= max(legLong_old, legShort_old) for every record whose terms are the same in the old page; values
-    /// without funding.
+    /// @dev |V_new(spot) - V_old(spot)| <= max(legLong_old, legShort_old) for every record whose terms are the same in the old page and that had not
+    /// expired by asOf; values without funding, and as if no settlement window had begun.
     function checkMarks(uint256 page, uint256[] memory words, uint256[] memory old, uint256 spot) internal pure {
         uint256 rows = words[0].rows() < old[0].rows() ? words[0].rows() : old[0].rows();
+        uint256 asOf = words[0].asOf();
         SpotState memory now_ = LiveMark.stateAt(words[0], 0, spot, 0);
         SpotState memory then_ = LiveMark.stateAt(old[0], 0, spot, 0);
         for (uint256 i; i < rows; ++i) {
             (uint256 record, uint256 before) = (words[PAGE_HEAD_WORDS + i], old[PAGE_HEAD_WORDS + i]);
             if (record.kind() == KIND_NONE || (record ^ before) & TERMS_MASK != 0) continue;
+            if (ExpiryMark.isDated(record) && record.expiryHour() * 1 hours <= asOf) continue;
             (int256 given,) = LiveMark.value(now_, record);
             (int256 expected,) = LiveMark.value(then_, before);
             uint256 jump = uint256(given > expected ? given - expected : expected - given);

@@ -13,6 +13,7 @@ uint256 constant MAX_PAGE_WORDS = 767;
 /// @param rows Records.
 /// @param head Memory address of the head words, records behind them; zero if the manifest lacks the page.
 /// @param group Index of its underlying's sums.
+/// @param words Memory address of the position words.
 /// @param table Memory address of one signed word a record, the lots still charged by legs; zero without a certificate.
 struct PageCopy {
     uint256 id;
@@ -21,6 +22,7 @@ struct PageCopy {
     uint256 rows;
     uint256 head;
     uint256 group;
+    uint256 words;
     uint256 table;
 }
 
@@ -91,6 +93,23 @@ library PageCopies {
             at_ := mload(0x40)
             mstore(0x40, add(at_, shl(5, words)))
             extcodecopy(code, at_, PAGE_PREFIX_BYTES, shl(5, words))
+        }
+    }
+
+    /// @dev Sets the table to zero.
+    function clear(PageCopy memory page) internal pure {
+        uint256 at_ = page.table;
+        uint256 bytes_ = 32 * page.rows;
+        assembly ("memory-safe") {
+            calldatacopy(at_, calldatasize(), bytes_)
+        }
+    }
+
+    /// @dev Room for so many words, which hold anything.
+    function allocate(uint256 words) internal pure returns (uint256 at_) {
+        assembly ("memory-safe") {
+            at_ := mload(0x40)
+            mstore(0x40, add(at_, shl(5, words)))
         }
     }
 

@@ -77,4 +77,6 @@ library PageLayout {
     function mark(uint256 record) internal pure returns (uint256) { return (record >> 24) & type(uint40).max; }
     function legLong(uint256 record) internal pure returns (uint256) { return ((record >> 112) & type(uint32).max) << shift(record); }
     function legShort(uint256 record) internal pure returns (uint256) { return ((record >> 144) & type(uint32).max) << shift(record); }
+    function strike(uint256 record) internal pure returns (uint256) { return (record >> 176) & type(uint40).max; }
+    function expiryHour(uint256 record) internal pure returns (uint256) { return (record >> 216) & type(uint24).max; }
 }

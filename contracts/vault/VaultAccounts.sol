@@ -75,7 +75,7 @@ abstract contract VaultAccounts is VaultStorage {
     /// @inheritdoc IMarginVault
     function withdraw(bytes32 account, uint256 value, address to) external nonReentrant returns (uint256 paid) {
         uint256 word = _requireWithdrawable(account, value, to);
-        require(!word.hasPositions(), PositionsOpen(account));
+        require(!word.isOpen(), PositionsOpen(account));
         paid = _payOut(account, word, value, to);
     }
 
@@ -98,7 +98,7 @@ abstract contract VaultAccounts is VaultStorage {
         require(request.requestedAt != 0, NoRequest(account));
         uint256 word = _requireWithdrawable(account, request.value, to);
         delete requests[account];
-        bool held = word.hasPositions();
+        bool held = word.isOpen();
         if (held) {
             _requireClaimable(account, word, request, certificate);
             word = word.withLastCheckBlock(block.number);
@@ -137,14 +137,21 @@ abstract contract VaultAccounts is VaultStorage {
         else permissions[account][who] &= ~permission;
     }
 
-    function _deposit(bytes32 account, uint256 value) private notWoundDown {
+    function _deposit(bytes32 account, uint256 value) private {
+        uint256 owed = windDownAt == 0 ? 0 : windDownDebt[account];
+        require(windDownAt == 0 || owed != 0, WoundDown());
         require(value != 0, ZeroAmount());
         uint256 balance = TOKEN.balanceOf(address(this));
         TOKEN.safeTransferFrom(msg.sender, address(this), value);
         uint256 received = TOKEN.balanceOf(address(this)) - balance;
         require(received == value, TransferFee(value, received));
         uint256 word = ledger.accounts[account];
-        ledger.accounts[account] = word.withCash(word.cash() + int256(value));
+        if (owed != 0) {
+            if (owed > value) owed = value;
+            windDownDebt[account] -= owed;
+            reserve += owed - _repayDeficit(owed);
+        }
+        ledger.accounts[account] = word.withCash(word.cash() + int256(value - owed));
         emit Deposited(account, msg.sender, value);
     }
 
@@ -168,20 +175,24 @@ abstract contract VaultAccounts is VaultStorage {
         require(
             m.flags & (MARGIN_STALE | MARGIN_NOT_FRESH | MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, PriceNotFresh(account)
         );
-        int256 equity = m.equity - int256(uint256(request.value));
         uint256 age = block.timestamp > m.manifestAsOf ? block.timestamp - m.manifestAsOf : 0;
         if (age > MAX_MANIFEST_AGE || m.flags & (MARGIN_FROZEN | MARGIN_DRIFTED) != 0) {
             require(age > OLD_MANIFEST_WITHDRAWAL_AGE, WithdrawalNotYet(account, m.flags));
-            uint256 wanted = m.initial + Math.ceilDiv(m.initial, 2);
-            require(equity >= int256(wanted), InitialMargin(account, equity, wanted));
+            _requireLeft(account, m, request.value, m.initial + Math.ceilDiv(m.initial, 2));
             return;
         }
         require(m.manifestAsOf > request.requestedAt, RequestTooYoung(account, request.requestedAt));
-        require(equity >= int256(m.initial), InitialMargin(account, equity, m.initial));
+        _requireLeft(account, m, request.value, m.initial);
         m = _assess(account, word, certificate, true);
         require(m.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, WithdrawalNotYet(account, m.flags));
-        equity = m.equity - int256(uint256(request.value));
-        require(equity >= int256(m.initial), InitialMargin(account, equity, m.initial));
+        _requireLeft(account, m, request.value, m.initial);
+    }
+
+    /// @dev What remains meets the requirement, and what is paid out is not owed already.
+    function _requireLeft(bytes32 account, Margin memory m, uint256 value, uint256 wanted) private pure {
+        int256 left = m.equity - int256(value);
+        require(left >= int256(wanted), InitialMargin(account, left, wanted));
+        require(m.quote >= int256(value), InsufficientCash(account, m.quote, value));
     }
 
     /// @dev `paid = value - ceil(value haircut)`. What is withheld repays the deficit; what exceeds that is kept for losses that are
@@ -189,7 +200,7 @@ abstract contract VaultAccounts is VaultStorage {
     function _payOut(bytes32 account, uint256 word, uint256 value, address to) private returns (uint256 paid) {
         // Compared without a sign: as a signed word a value of 2^255 or more would be negative, and credited.
         bool enough = word.cash() > 0 && value <= uint256(word.cash());
-        require(enough || word.hasPositions(), InsufficientCash(account, word.cash(), value));
+        require(enough || word.isOpen(), InsufficientCash(account, word.cash(), value));
         ledger.accounts[account] = word.withCash(word.cash() - int256(value));
         _useReserve();
         if (windDownAt == 0) _repayFromFund();

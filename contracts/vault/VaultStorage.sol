@@ -3,7 +3,9 @@ pragma solidity ^0.8.24;
 
 import {AccountWord} from "../libraries/AccountWord.sol";
 import {Ledger} from "../libraries/Ledger.sol";
+import {WindDownPrice} from "../libraries/Settlement.sol";
 import {MarginEngine} from "../MarginEngine.sol";
+import {ICollateralDesk} from "../interfaces/ICollateralDesk.sol";
 import {IInstrumentRegistry} from "../interfaces/IInstrumentRegistry.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 import {IMarginOracle} from "../interfaces/IMarginOracle.sol";
@@ -22,13 +24,6 @@ uint256 constant PERMISSION_VENUE = 2;
 struct WithdrawalRequest {
     uint128 value;
     uint64 requestedAt;
-}
-
-/// @dev What an underlying's feed said when the wind-down began, and its final price.
-struct WindDownPrice {
-    uint256 priceSeconds;
-    uint256 secondsSum;
-    uint256 finalTicks;
 }
 
 /// @title State shared by the parts of the vault
@@ -59,7 +54,11 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     address public liquidator;
     IInsuranceFund public insuranceFund;
     bool public tradingPaused;
-    /// @dev Accounts that hold at least one position.
+    /// @inheritdoc IMarginVault
+    ICollateralDesk public collateralDesk;
+    /// @inheritdoc IMarginVault
+    mapping(bytes32 => uint256) public windDownDebt;
+    /// @dev Accounts that hold at least one position, but for those that a wind-down has settled.
     uint256 public accountsWithPositions;
     /// @dev When the wind-down began; zero in normal times.
     uint256 public windDownAt;
@@ -104,11 +103,17 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     /// @dev Writes an account word and keeps the count of accounts with positions.
     function _store(bytes32 account, uint256 oldWord, uint256 newWord) internal {
         ledger.accounts[account] = newWord;
-        if (oldWord.hasPositions() != newWord.hasPositions()) {
-            if (newWord.hasPositions()) ++accountsWithPositions;
+        if (oldWord.isOpen() != newWord.isOpen()) {
+            if (newWord.isOpen()) ++accountsWithPositions;
             else --accountsWithPositions;
         }
     }
+
+    /// @dev Collateral may stand in for no more of the settlement token than the debt cap, which only a negative quote needs to be asked for.
+    function _requireQuote(bytes32 account, int256 quote) internal view {
+        require(quote >= 0 || quote >= -int256(collateralDesk.debtCap()), QuoteDebt(account, quote));
+    }
+
     /// @dev Margin of an account as `word` has it. In one place, for the size of the code.
     function _assess(bytes32 account, uint256 word, Certificate memory certificate, bool baseline)
         internal

@@ -6,13 +6,12 @@ import {VaultStorage, PERMISSION_VENUE} from "./VaultStorage.sol";
 import {AccountWord, MAX_TRADED_POSITIONS} from "../libraries/AccountWord.sol";
 import {Book} from "../libraries/Book.sol";
 import {KIND_SPOT} from "../libraries/PageLayout.sol";
-import {Instrument, MarginEngine} from "../MarginEngine.sol";
+import {Instrument, MarginEngine, UNCERTAIN} from "../MarginEngine.sol";
 import {IMarginVault, Certificate, Fill, Margin} from "../interfaces/IMarginVault.sol";
 import {
     MARGIN_DRIFTED,
     MARGIN_FROZEN,
     MARGIN_MISSING,
-    MARGIN_NOT_FRESH,
     MARGIN_NO_MANIFEST,
     MARGIN_STALE
 } from "../interfaces/IMarginVault.sol";
@@ -56,6 +55,7 @@ abstract contract VaultTrading is VaultStorage {
             instrument.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0,
             UnknownInstrument(fill.page, fill.slot, fill.generation)
         );
+        require(!instrument.expired, InstrumentExpired(fill.page, fill.slot));
 
         uint256 interest = ledger.openInterest[instrument.underlying];
         Leg memory taker = _apply(fill, fill.taker, fill.lots, fill.takerFee, instrument);
@@ -129,6 +129,7 @@ abstract contract VaultTrading is VaultStorage {
         bool reduces = leg.oldLots > 0
             ? leg.newLots >= 0 && leg.newLots < leg.oldLots
             : leg.newLots <= 0 && leg.newLots > leg.oldLots;
+        require(reduces || !instrument.settling, InstrumentSettling(fill.page, fill.slot));
         if (reduces) _checkReduction(leg, fill, instrument, certificate);
         else _checkAddedRisk(leg, instrument, certificate);
     }
@@ -143,10 +144,10 @@ abstract contract VaultTrading is VaultStorage {
 
         uint256 word = ledger.accounts[leg.account];
         require(word.positions() <= MAX_TRADED_POSITIONS, TooManyPositions(leg.account, MAX_TRADED_POSITIONS));
-        Margin memory m = _assess(leg.account, word, certificate, false);
-        require(_fresh(m), PriceNotFresh(leg.account));
-        m = _tighter(leg.account, word, certificate, m);
+        Margin memory m = MarginEngine.standing(ledger, leg.account, word, certificate, ORACLE, FEED);
+        require(m.flags & UNCERTAIN == 0, PriceNotFresh(leg.account));
         require(m.equity >= int256(m.initial), InitialMargin(leg.account, m.equity, m.initial));
+        _requireQuote(leg.account, m.quote);
         ledger.accounts[leg.account] = word.withLastCheckBlock(block.number);
     }
 
@@ -161,27 +162,12 @@ abstract contract VaultTrading is VaultStorage {
         );
 
         uint256 word = ledger.accounts[leg.account];
-        Margin memory m = _assess(leg.account, word, certificate, false);
-        if (_fresh(m)) {
-            m = _tighter(leg.account, word, certificate, m);
-            if (m.equity >= int256(m.initial)) {
-                ledger.accounts[leg.account] = word.withLastCheckBlock(block.number);
-                return;
-            }
+        Margin memory m = MarginEngine.standing(ledger, leg.account, word, certificate, ORACLE, FEED);
+        if (m.flags & UNCERTAIN == 0 && m.equity >= int256(m.initial)) {
+            ledger.accounts[leg.account] = word.withLastCheckBlock(block.number);
+            return;
         }
         _requireHelps(leg, fill, word);
-    }
-
-    /// @dev The current margin, or the baseline's if only that one falls short: what only a young manifest credits could be handed to an
-    /// account without positions, which withdraws at once. A baseline that is not there or lacks a key does not count.
-    function _tighter(bytes32 account, uint256 word, Certificate calldata certificate, Margin memory m)
-        private
-        view
-        returns (Margin memory)
-    {
-        if (m.equity < int256(m.initial)) return m;
-        Margin memory old = _assess(account, word, certificate, true);
-        return _counts(old) && old.equity < int256(old.initial) ? old : m;
     }
 
     /// @dev MM does not rise and `E1 M0 >= E0 M1`, under current and baseline. All without a certificate: one that shows a book could raise
@@ -211,9 +197,5 @@ abstract contract VaultTrading is VaultStorage {
     /// @dev Whether a baseline knows the whole book.
     function _counts(Margin memory old) private pure returns (bool) {
         return old.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0;
-    }
-
-    function _fresh(Margin memory m) private pure returns (bool) {
-        return m.flags & (MARGIN_STALE | MARGIN_NOT_FRESH | MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0;
     }
 }

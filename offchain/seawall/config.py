@@ -113,6 +113,7 @@ class KeeperConfig(_Section):
     leader_timeout_s: float = Field(default=60.0, gt=0)
     store: Path = Path("keeper.sqlite")
     mailbox: Path = Path("mailbox")
+    books: Path = Path("books.sqlite")
     market_data: Path | None = None
 
 

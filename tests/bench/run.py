@@ -27,6 +27,8 @@ PEER = {
 }
 PEER_PUSH = {1: 47_684, 3: 71_807}  # one spot price: signatures: gas
 COUNTS = (1, 4, 16)
+AUCTIONED = (8, 64, 128)
+LARGEST_TRADED = 64
 
 Row = tuple[str, int, int | None]
 
@@ -79,6 +81,31 @@ def _auctions(bench: SystemBench) -> Iterator[Row]:
         yield f"purchase of half of it, {named}", bought, bid
 
 
+def _option_books() -> Iterator[Row]:
+    from tests.support.engine_bench import book_proof, sized_scene
+    from tests.support.engine_world import EngineWorld
+    from tests.support.option_bench import OptionBench
+
+    from seawall.reference.certificate import EMPTY
+
+    bench = OptionBench()
+    for count, (view, trade, start, bid) in PEER.items():
+        named = f"{count} option{'s' * (count > 1)}"
+        yield f"health view, {named}", bench.view(count), view
+        verb = "adds" if count <= LARGEST_TRADED else "reduces"
+        yield f"fill that {verb}, eight atoms in the certificate, {named}", bench.fill(count), trade
+        if count in AUCTIONED:
+            started, bought = bench.auction(count)
+            yield f"start of an auction, {named}", started, start
+            yield f"purchase of half of it, {named}", bought, bid
+    world = EngineWorld()
+    scene, certificate = book_proof(sized_scene(64), accounts=100_000)
+    with world.evm.isolated():
+        world.stage(scene)
+        proof = world.gas(certificate=certificate) - world.gas(certificate=EMPTY)
+    yield "book of 64 options as stored, shown among 100,000, on top of its view", proof, None
+
+
 def _keepers(bench: SystemBench) -> Iterator[Row]:
     from tests.support.system_bench import QUORUMS, activation_gas
 
@@ -114,6 +141,23 @@ def _model() -> None:
         print(f"  {f'encoding of a page of {count} perpetuals, {size:,} bytes':<64}{1_000 * seconds:>11,.1f}")
 
 
+def _options() -> None:
+    from tests.bench.model import chain_figures, options_a_second
+
+    print(f"\n{'options priced a second':<66}{options_a_second():>11,.0f}")
+    found = chain_figures()
+    print(
+        f"Venue of {found.instruments} instruments, {found.options} of them options, {found.scenarios:,} scenarios,"
+        f" {found.atoms} atoms, pages of {' and '.join(f'{size:,}' for size in found.page_bytes)} bytes"
+    )
+    print(f"  {'one epoch, ms':<64}{1_000 * found.seconds:>11,.1f}")
+    print(f"  L / ES of live books, lanes alone: {found.live}")
+    print(f"  L / ES of unseen books: {found.unseen}")
+    for name, ratios in (("legs alone", found.gross), ("with atoms", found.certified)):
+        figures = " / ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"  {f'U / ES of unseen books, {name}, 50% / 95% / 99% / most':<64}{figures:>24}")
+
+
 def main() -> None:
     """Measure and print everything."""
     sys.path.insert(0, str(ROOT))
@@ -124,8 +168,10 @@ def main() -> None:
     _gas_table("Engine alone, nothing warm", list(_engine()))
     _gas_table("Accounts, whole system, nothing warm", list(_users(bench)))
     _gas_table("Auctions", list(_auctions(bench)))
+    _gas_table("Books of options on full pages, whole system, nothing warm", list(_option_books()))
     _gas_table("Keepers", list(_keepers(bench)))
     _model()
+    _options()
 
 
 if __name__ == "__main__":

@@ -85,7 +85,13 @@ def buyer_book(rng: random.Random, scene: Scene) -> Book:
 
 
 def twin(scene: Scene, buyer: Account) -> Vault:
-    state = World(now=scene.now, current=scene.current, baseline=scene.baseline, prices=dict(scene.prices))
+    state = World(
+        now=scene.now,
+        current=scene.current,
+        baseline=scene.baseline,
+        prices=dict(scene.prices),
+        settlements=scene.settlements,
+    )
     authority = Authority(liquidator=b"liquidator")
     vault = Vault(world=state, open_interest=dict(scene.open_interest), authority=authority)
     vault.accounts = {ACCOUNT: Account(cash=scene.cash, book=scene.book.copy()), BUYER: buyer}

@@ -7,7 +7,8 @@ from hypothesis import assume, given
 from tests.support.engine_world import ACCOUNT, NOW, EngineWorld, Scene, scenes
 from tests.support.evm import Contract
 
-from seawall.reference.state import Flag
+from seawall.reference.marks import DATED, SETTLED_X16, is_settling
+from seawall.reference.state import Flag, Settling
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,29 @@ def test_healths_are_those_of_the_vault(world: EngineWorld, lens: Contract, scen
         assert (one.equity, one.maintenance, one.liquidatable) == (equity, maintenance, liquidatable)
         assert len(lens.liquidatable([ACCOUNT])) == liquidatable
         assert lens.summary(ACCOUNT).positions == len(scene.book)
+
+
+@given(scene=scenes(largest=9))
+def test_dated_positions_show_how_far_their_settlement_has_come(
+    world: EngineWorld, lens: Contract, scene: Scene
+) -> None:
+    assume(scene.current is not None)
+    assert scene.current is not None
+    with world.evm.isolated():
+        world.stage(scene)
+        for view in lens.positions(ACCOUNT):
+            if view.flags & Flag.MISSING:
+                continue
+            page = scene.current.pages[view.page]
+            record = page.records[view.slot]
+            dated = record.kind in DATED
+            assert (view.strike, view.expiresAt) == (
+                (record.strike, record.expiry_hour * 3_600) if dated else (0, 0)
+            )
+            known = scene.settlements.get((page.head.underlying, record.expiry_hour), Settling())
+            begun = is_settling(record, now=NOW)
+            assert (view.averageTicks, view.weightX16) == (
+                (known.average, known.weight_x16) if begun else (0, 0)
+            )
+            if begun and known.weight_x16 >= SETTLED_X16:
+                assert (view.leg, view.deltaX22) == (0, 0)

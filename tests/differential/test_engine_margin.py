@@ -30,6 +30,7 @@ def expected(scene: Scene, *, certificate: Certificate = EMPTY, baseline: bool =
         prices=scene.prices,
         now=scene.now,
         open_interest=scene.open_interest,
+        settlements=scene.settlements,
         certificate=certificate,
     )
 
@@ -51,6 +52,7 @@ def assert_same(found: Any, wanted: Margin) -> None:
         ("flags", int(wanted.flags)),
         ("manifestAsOf", wanted.manifest_as_of),
         ("oldestPriceAt", wanted.oldest_price_at),
+        ("quote", wanted.quote),
     ):
         assert getattr(found, name) == value, name
 
@@ -82,6 +84,7 @@ def assert_same_health(world: EngineWorld, scene: Scene) -> None:
             prices=scene.prices,
             now=scene.now,
             open_interest=scene.open_interest,
+            settlements=scene.settlements,
         )
         event(f"liquidatable {wanted.liquidatable}")
         assert (equity, maintenance, liquidatable) == (wanted.equity, wanted.maintenance, wanted.liquidatable)

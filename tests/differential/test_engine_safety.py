@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 from tests.support.engine_world import ACCOUNT, EngineWorld, Scene, certificates, positions, scenes
 from tests.support.evm import Revert
@@ -143,6 +143,7 @@ def test_INV_10_books_shown_equal_the_reference(
                 prices=scene.prices,
                 now=scene.now,
                 open_interest=scene.open_interest,
+                settlements=scene.settlements,
                 certificate=certificate,
             )
         except Rejected:
@@ -151,6 +152,46 @@ def test_INV_10_books_shown_equal_the_reference(
             return
         found = world.assess(certificate=certificate)
         assert (found.initial, found.maintenance) == (wanted.initial, wanted.maintenance)
+
+
+def without_unknown(scene: Scene) -> Scene:
+    """Return the scene without positions that the manifest lacks."""
+    assert scene.current is not None
+    listed = {i: page.records for i, page in scene.current.pages.items()}
+    pages = {
+        i: [
+            p
+            for p in held
+            if i in listed
+            and p.slot < len(listed[i])
+            and listed[i][p.slot].kind
+            and listed[i][p.slot].generation == p.generation
+        ]
+        for i, held in scene.book.pages.items()
+    }
+    return replace(scene, book=Book({i: held for i, held in pages.items() if held}))
+
+
+@given(data=st.data(), scene=scenes(largest=10), shortfall=shortfalls, whole=st.booleans())
+def test_INV_10_a_book_as_stored_is_shown_without_its_words(
+    world: EngineWorld, data: st.DataObject, scene: Scene, shortfall: int, whole: bool
+) -> None:
+    assume(scene.current is not None)
+    scene = without_unknown(scene) if whole else scene
+    assume(scene.book)
+    scene, certificate = shown(scene, scene.book, shortfall)
+    certificate = replace(certificate, atoms=data.draw(certificates(scene.current)).atoms)
+    found = []
+    with world.evm.isolated():
+        world.stage(scene)
+        for carried in (certificate, replace(certificate, book=())):
+            try:
+                found.append(tuple(world.assess(certificate=carried)))
+            except Revert as revert:
+                found.append((revert.name,))
+    assert found[0] == found[1]
+    assert len(found[0]) > 1 or found[0] == ("BadCertificate",)
+    event(f"shown {len(found[0]) > 1}")
 
 
 @given(scene=scenes(largest=6), flip=st.integers(0, 28))

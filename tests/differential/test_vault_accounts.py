@@ -163,6 +163,7 @@ def test_nobody_owns_the_accounts_of_address_zero(system: System) -> None:
 GOVERNED = [
     ("setLiquidator", (STRANGER,)),
     ("setInsuranceFund", (STRANGER,)),
+    ("setCollateralDesk", (STRANGER,)),
     ("listVenue", (STRANGER, True)),
     ("setFeeShares", (0, 0, bytes(32))),
     ("pauseTrading", ()),

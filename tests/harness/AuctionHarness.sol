@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IMarginOracle} from "../../contracts/interfaces/IMarginOracle.sol";
-import {IPriceFeed} from "../../contracts/interfaces/IPriceFeed.sol";
+import {IVaultPriceFeed} from "../../contracts/interfaces/IPriceFeed.sol";
 import {AuctionMath} from "../../contracts/libraries/AuctionMath.sol";
 import {BookTransfer} from "../../contracts/libraries/BookTransfer.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
@@ -23,14 +23,14 @@ contract AuctionHarness {
         ledger.openInterest[underlying] = lots;
     }
 
-    function move(bytes32 from, bytes32 to, uint256 fractionWad, IMarginOracle oracle, IPriceFeed feed)
+    function move(bytes32 from, bytes32 to, uint256 fractionWad, IMarginOracle oracle, IVaultPriceFeed feed)
         external
         returns (int256 value)
     {
         (ledger.accounts[from], ledger.accounts[to], value) = BookTransfer.move(ledger, from, to, fractionWad, oracle, feed);
     }
 
-    function worth(bytes32 from, uint256 fractionWad, IMarginOracle oracle, IPriceFeed feed) external view returns (int256) {
+    function worth(bytes32 from, uint256 fractionWad, IMarginOracle oracle, IVaultPriceFeed feed) external view returns (int256) {
         return BookTransfer.worth(ledger, from, fractionWad, oracle, feed);
     }
 

@@ -7,19 +7,19 @@ import {Ledger} from "../../contracts/libraries/Ledger.sol";
 import {LiveMark} from "../../contracts/libraries/LiveMark.sol";
 import {IMarginOracle} from "../../contracts/interfaces/IMarginOracle.sol";
 import {Certificate, Margin} from "../../contracts/interfaces/IMarginVault.sol";
-import {IPriceFeed} from "../../contracts/interfaces/IPriceFeed.sol";
+import {IVaultPriceFeed} from "../../contracts/interfaces/IPriceFeed.sol";
 import {LanesInPlainWords} from "./LanesInPlainWords.sol";
 
 /// @title A ledger anyone may write, and the engine's functions over it
 contract EngineHarness {
     IMarginOracle public immutable ORACLE;
-    IPriceFeed public immutable FEED;
+    IVaultPriceFeed public immutable FEED;
 
     Ledger internal ledger;
     /// @dev What the last probe spent; written, so that probes are transactions.
     uint256 public lastProbe;
 
-    constructor(IMarginOracle oracle, IPriceFeed feed) {
+    constructor(IMarginOracle oracle, IVaultPriceFeed feed) {
         (ORACLE, FEED) = (oracle, feed);
     }
 

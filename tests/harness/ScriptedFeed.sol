@@ -5,6 +5,7 @@ pragma solidity 0.8.37;
 contract ScriptedFeed {
     mapping(uint256 => uint256) internal words;
     mapping(uint256 => bool) public hasAnchor;
+    bool public isFixed;
 
     function set(uint256 underlying, uint256 priceTicks, uint256 observedAt) external {
         words[underlying] = priceTicks | (observedAt << 64) | (observedAt << 104);
@@ -12,6 +13,15 @@ contract ScriptedFeed {
 
     function setAnchored(uint256 underlying, bool anchored) external {
         hasAnchor[underlying] = anchored;
+    }
+
+    /// @dev Whether everything that expired has its settlement price.
+    function setFixed(bool fixed_) external {
+        isFixed = fixed_;
+    }
+
+    function settlement(uint256, uint256) external view returns (uint256, uint256, bool) {
+        return (1, isFixed ? 1 << 16 : 0, isFixed);
     }
 
     function price(uint256 underlying) external view returns (uint256 priceTicks, uint256 observedAt) {

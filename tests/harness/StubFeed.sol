@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IAnchoredFeed, IVaultPriceFeed} from "../../contracts/interfaces/IPriceFeed.sol";
+import {IAnchoredFeed, IPriceFeed} from "../../contracts/interfaces/IPriceFeed.sol";
 
 /// @title A feed that says what it is told
-contract StubFeed is IVaultPriceFeed, IAnchoredFeed {
+contract StubFeed is IPriceFeed, IAnchoredFeed {
     struct Entry {
         uint64 price;
         uint40 observedAt;

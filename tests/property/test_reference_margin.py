@@ -138,7 +138,7 @@ def test_INV_06_a_shown_basket_tightens_both_bounds_and_breaks_neither(
         proof=tree.proof(book_leaf(shown, words)),
     )
     residual = Residual({0: page}, {(0, slot): q for slot, q in enumerate(lots)})
-    proven = residual.subtract_book(certificate, root=tree.root, tick=1)
+    proven = residual.subtract_book(certificate, words, root=tree.root, tick=1)
     residual.subtract_atoms(certificate.atoms)
     assert proven <= max(exact, 0)
     assert exact <= residual.upper(tick=1)

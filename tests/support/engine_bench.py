@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from eth_utils.crypto import keccak
 from tests.support.engine_world import NOW, Scene, random_page
 
 from seawall.page.decode import Atom
 from seawall.page.layout import Kind
+from seawall.page.merkle import book_leaf
 from seawall.reference.book import Book, Position
 from seawall.reference.certificate import Certificate, certificate_words
 from seawall.reference.state import ManifestState, Price
 
-__all__ = ["atoms_certificate", "full_pages", "sized_scene"]
+__all__ = ["atoms_certificate", "book_proof", "full_pages", "sized_scene"]
 
 ROWS = 110
 ATOMS = 420
@@ -35,6 +37,7 @@ def full_pages() -> ManifestState:
                 generation=1,
                 drift_shift=0,
                 strike=SPOT,
+                expiry_hour=2**24 - 1,
                 gamma_spot_x10=500,
                 delta_x22=2**21,
             )
@@ -87,3 +90,14 @@ def sized_scene(count: int) -> Scene:
 def atoms_certificate(count: int) -> Certificate:
     """Return so many entries, one atom each."""
     return Certificate(atoms=certificate_words([(i % 2, i, 3) for i in range(count)]))
+
+
+def book_proof(scene: Scene, *, accounts: int, shortfall: int = 10**9) -> tuple[Scene, Certificate]:
+    """Return the scene under a root of so many books, and the certificate that shows the account's as stored."""
+    assert scene.current is not None
+    root, proof = book_leaf(shortfall, scene.book.words()), []
+    for depth in range((accounts - 1).bit_length()):
+        proof.append(keccak(text=f"sibling {depth}"))
+        root = keccak(b"".join(sorted((root, proof[-1]))))
+    shown = replace(scene, current=replace(scene.current, book_root=root))
+    return shown, Certificate(book_shortfall=shortfall, proof=tuple(proof))

@@ -18,13 +18,18 @@ from seawall.page.layout import MAX_PAGE_BYTES, Kind
 from seawall.page.merkle import EMPTY_ROOT
 from seawall.reference.book import Book, Position, account_word
 from seawall.reference.certificate import EMPTY, Certificate, certificate_words
-from seawall.reference.state import ManifestState, Price
+from seawall.reference.state import ManifestState, Price, Settling
 
 __all__ = ["ACCOUNT", "NOW", "EngineWorld", "Scene", "certificates", "positions", "random_page", "scenes"]
 
 NOW = 1_700_000_000
 ACCOUNT = bytes(32)
 MAX_SCALED = 1 << 39
+HOURS = (
+    NOW // 3_600,
+    NOW // 3_600 + 1,
+    NOW // 3_600 - 50,
+)  # of expiry; the window of all but the second has begun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,7 @@ class Scene:
     baseline: ManifestState | None
     prices: dict[int, Price]
     open_interest: dict[int, int] = field(default_factory=dict)
+    settlements: dict[tuple[int, int], Settling] = field(default_factory=dict)
     now: int = NOW
     seed: int = 0
 
@@ -64,7 +70,7 @@ def _record(rng: random.Random, spot: int, lanes: int) -> Record:
         leg_long_scaled=rng.getrandbits(rng.randint(1, 32)),
         leg_short_scaled=rng.getrandbits(rng.randint(1, 32)),
         strike=min(int(spot * (0.2 + 2 * rng.random())), 2**40 - 1) if kind in {Kind.CALL, Kind.PUT} else 0,
-        expiry_hour=rng.getrandbits(24),
+        expiry_hour=rng.choice((0, rng.getrandbits(24), *HOURS)),
         vega=rng.getrandbits(rng.randint(1, 16)),
         lanes=tuple(rng.choice((rng.randint(-500, 500), rng.randint(-0x8000, 0x7FFF))) for _ in range(lanes)),
     )
@@ -156,6 +162,11 @@ def _price(rng: random.Random, spot: int) -> Price:
     return Price(ticks=ticks, observed_at=NOW - age if ticks else 0, fresh_since=NOW - rng.randrange(10_000))
 
 
+def _settling(rng: random.Random, spot: int) -> Settling:
+    weight = rng.choice((0, 1, rng.getrandbits(16), 0xFFFF, 0x10000, 0x10000, 0x10001))
+    return Settling(average=rng.choice((0, spot, int(spot * 1.3), 2**41)), weight_x16=weight)
+
+
 def _manifest(
     rng: random.Random,
     layout: Sequence[tuple[int, int, int]],
@@ -223,6 +234,9 @@ def scenes(draw: st.DrawFn, *, largest: int = 40) -> Scene:
         current = replace(current, pages={i: p for i, p in current.pages.items() if i != ids[-1]})
     prices = {u: _price(rng, spots[u]) for u in range(3) if rng.random() < 0.95}
     interest = {u: rng.getrandbits(rng.randint(1, 60)) for u in range(3)}
+    settlements = {
+        (u, hour): _settling(rng, spots[u]) for u in range(3) for hour in HOURS if rng.random() < 0.9
+    }
     return Scene(
         book=book if rng.random() < 0.97 else Book(),
         cash=_signed(rng, 100),
@@ -230,6 +244,7 @@ def scenes(draw: st.DrawFn, *, largest: int = 40) -> Scene:
         baseline=older if rng.random() < 0.85 else None,
         prices=prices,
         open_interest=interest,
+        settlements=settlements,
         seed=seed,
     )
 
@@ -290,6 +305,8 @@ class EngineWorld:
         self._put_manifest(scene.baseline, baseline=True)
         for underlying, price in scene.prices.items():
             self.feed.set(underlying, price.ticks | price.observed_at << 64 | price.fresh_since << 104)
+        for key, known in scene.settlements.items():
+            self.feed.setSettlement(*key, known.average, known.weight_x16)
         for underlying, lots in scene.open_interest.items():
             self.harness.setOpenInterest(underlying, lots)
         self.harness.setAccount(ACCOUNT, account_word(scene.book, cash=scene.cash))

@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ARTIFACT_FOLDERS = (
     "offchain/seawall/chain/artifacts",
     "offchain/seawall/chain/artifacts/mocks",
+    "offchain/seawall/chain/artifacts/examples",
     ".build/artifacts",
 )
 GAS_CAP = 10**10

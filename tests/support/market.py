@@ -37,6 +37,7 @@ LANES = 64
 TICK = 100  # settlement token units; with six decimals a ten-thousandth
 SPOT = 1_000_000  # ticks of one lot of underlying 0: 100 tokens
 YEAR_H = 8766
+VEGA_UNIT = 1 << 12  # ticks; the pages of one underlying share it
 FACTORS = FactorsInput(
     maintenance_factor_bps=8_000,
     initial_net_floor_bps=200,
@@ -57,6 +58,10 @@ class Instrument:
     strike: int = 0
     expiry_hour: int = 0
     generation: int = 1
+
+    def expired(self, at_s: int) -> bool:
+        """Say whether it is dated and has expired."""
+        return 0 < self.expiry_hour * 3600 <= at_s
 
 
 def perpetual(shift: int = 4) -> Instrument:
@@ -83,6 +88,9 @@ class Market:
     risk_scale: float = 1.0
     frozen: bool = False
     atoms: list[tuple[tuple[int, int], ...]] = field(default_factory=list)
+    past: dict[tuple[int, int], Instrument] = field(
+        default_factory=dict
+    )  # by slot and generation, if replaced
     published_at: int | None = None
     published_rate: float = 0.0
 
@@ -114,17 +122,22 @@ def value(market: Market, instrument: Instrument, spot: float, at_s: int) -> flo
 
 
 def scenario_pnl(market: Market, instrument: Instrument, at_s: int) -> list[float]:
-    """Return the P&L of one lot in every scenario, ticks."""
+    """Return the P&L of one lot in every scenario, ticks; nothing moves what has expired."""
+    if instrument.expired(at_s):
+        return [0.0] * LANES
     now = value(market, instrument, market.spot, at_s)
     return [value(market, instrument, market.spot * (1 + move), at_s) - now for move in market.shocks()]
 
 
 def _record(market: Market, slot: int, instrument: Instrument, at_s: int) -> RecordInput:
     lanes = scenario_pnl(market, instrument, at_s)
-    half = 1 << instrument.shift  # lanes are rounded to the nearest unit; legs must not fall below them
+    expired = instrument.expired(at_s)
+    # Lanes are rounded to the nearest unit; legs must not fall below them.
+    half = 0 if expired else 1 << instrument.shift
     step = max(market.spot * 1e-3, 1.0)
     up, mark, down = (value(market, instrument, market.spot + d, at_s) for d in (step, 0.0, -step))
     linear = instrument.kind not in {Kind.CALL, Kind.PUT}
+    option = not (linear or expired)
     return RecordInput(
         name=f"page {market.page} slot {slot}",
         kind=instrument.kind,
@@ -135,8 +148,8 @@ def _record(market: Market, slot: int, instrument: Instrument, at_s: int) -> Rec
         leg_short=max(0.0, max(lanes)) + half,
         lanes=lanes,
         delta=1.0 if linear else (up - down) / (2 * step),
-        gamma_spot=0.0 if linear else (up - 2 * mark + down) / step**2 * market.spot,
-        vega=0.0 if linear else market.spot * 0.1,
+        gamma_spot=(up - 2 * mark + down) / step**2 * market.spot if option else 0.0,
+        vega=market.spot * 0.1 if option else 0.0,
         strike=instrument.strike,
         expiry_hour=instrument.expiry_hour,
     )
@@ -176,4 +189,5 @@ def page_input(market: Market, at_s: int, *, factors: FactorsInput = FACTORS, ti
         ),
         lane_count=LANES,
         frozen=market.frozen,
+        vega_unit=VEGA_UNIT,
     )

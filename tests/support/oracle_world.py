@@ -60,6 +60,7 @@ _GOVERNOR_FUNCTIONS = (
     "listUnderlying(bytes32,uint256)",
     "addPage(uint256)",
     "listInstrument(uint256,uint256,uint256,uint256,uint256)",
+    "relistInstrument(uint256,uint256,uint256,uint256,uint256,uint256)",
     "setAnchor(uint256,address,uint256)",
     "setAggregator(uint256,address,uint256)",
 )

@@ -21,7 +21,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth_account import Account
@@ -203,6 +203,15 @@ class System:
         slot: int = self.registry.listInstrument(page, *terms, sender=GOVERNOR)
         self.markets[page].instruments.append(instrument)
         return slot
+
+    def relist_instrument(self, page: int, slot: int, instrument: Instrument) -> int:
+        """List another instrument in the slot of an expired one; the next manifest must hold it."""
+        terms = (instrument.kind, instrument.shift, instrument.strike, instrument.expiry_hour)
+        generation: int = self.registry.relistInstrument(page, slot, *terms, sender=GOVERNOR)
+        market = self.markets[page]
+        market.past[slot, market.instruments[slot].generation] = market.instruments[slot]
+        market.instruments[slot] = replace(instrument, generation=generation)
+        return generation
 
     # Time and prices
 

@@ -50,6 +50,7 @@ def plain(margin: Margin) -> tuple[int, ...]:
         int(margin.flags),
         margin.manifest_as_of,
         margin.oldest_price_at,
+        margin.quote,
     )
 
 
@@ -170,6 +171,7 @@ class Twin:
         world.block, world.live_seconds = system.evm.number, self.feed.live
         world.prices, world.totals = dict(self.feed.prices), dict(self.feed.totals)
         world.listing = listing_of(system)
+        world.settlements = self.feed.settlements(world.listing, now)
         current, baseline = self.ring.current, self.ring.effective(now)
         world.current = replace(current, mature=now >= current.activated_at + GRACE_S)
         world.baseline = replace(baseline, mature=True) if baseline else None
@@ -286,7 +288,7 @@ class Twin:
                 account.book,
                 cash=account.cash,
                 last_check_block=account.last_check_block,
-                flags=int(account.in_auction),
+                flags=int(account.in_auction) | account.settled << 1,
             )
             request = (account.request.value, account.request.requested_at) if account.request else (0, 0)
             found |= {

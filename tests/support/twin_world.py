@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.support.feeds import Feed
-from tests.support.market import TICK
+from tests.support.market import TICK, Instrument
 from tests.support.system import GOVERNOR, GRACE_S, GUARDIAN, VENUE, System
 
-from seawall.reference import Authority, Listing, ManifestState, Price, Terms, Total
+from seawall.reference import Authority, Averages, Listing, ManifestState, Price, Settling, Terms, Total
 from seawall.reference.state import MAX_PRICE_AGE_S
 
 __all__ = ["FeedTwin", "Ring", "address", "authority_of", "listing_of"]
@@ -34,16 +34,25 @@ def authority_of(system: System) -> Authority:
 def listing_of(system: System) -> Listing:
     """Return what was listed."""
     pages = {
-        page: (
-            market.underlying,
-            tuple(
-                Terms(kind=listed.kind, generation=listed.generation, strike=listed.strike)
-                for listed in market.instruments
-            ),
-        )
+        page: (market.underlying, tuple(map(_terms, market.instruments)))
         for page, market in system.markets.items()
     }
-    return Listing(tick=TICK, underlyings=len(system.spots), pages=pages)
+    past = {
+        (page, *key): _terms(instrument)
+        for page, market in system.markets.items()
+        for key, instrument in market.past.items()
+    }
+    return Listing(tick=TICK, underlyings=len(system.spots), pages=pages, past=past)
+
+
+def _terms(listed: Instrument) -> Terms:
+    return Terms(
+        kind=listed.kind,
+        generation=listed.generation,
+        strike=listed.strike,
+        expiry_hour=listed.expiry_hour,
+        shift=listed.shift,
+    )
 
 
 class FeedTwin(Feed):
@@ -53,14 +62,35 @@ class FeedTwin(Feed):
         super().__init__(feed.contract, feed.anchor, feed.signers)
         self.last, self.live = feed.contract.lastBatchAt(), feed.contract.liveSeconds()
         words = feed.contract.load(sum(u << 8 * u for u in range(32)), 32)
-        self.prices = {u: self._price(word) for u, word in enumerate(words) if word}
-        sums = {u: feed.contract.cumulative(u) for u in self.prices}
-        self.totals = {u: Total(price_seconds=both[0], seconds=both[1]) for u, both in sums.items()}
+        self.averages = {u: self._averages(u, word) for u, word in enumerate(words) if word}
 
-    @staticmethod
-    def _price(word: int) -> Price:
+    def _averages(self, underlying: int, word: int) -> Averages:
+        """Return what a feed knows whose checkpoints do not matter any more."""
+        sums = self.contract.cumulative(underlying)
         times = (word >> 64) & (2**40 - 1), word >> 104
-        return Price(ticks=word & (2**64 - 1), observed_at=times[0], fresh_since=times[1])
+        price = Price(ticks=word & (2**64 - 1), observed_at=times[0], fresh_since=times[1])
+        return Averages(price=price, total=Total(price_seconds=sums[0], seconds=sums[1]))
+
+    @property
+    def prices(self) -> dict[int, Price]:
+        """Return the newest prices."""
+        return {u: known.price for u, known in self.averages.items()}
+
+    @property
+    def totals(self) -> dict[int, Total]:
+        """Return what was added up."""
+        return {u: known.total for u, known in self.averages.items()}
+
+    def settlements(self, listing: Listing, now: int) -> dict[tuple[int, int], Settling]:
+        """Return what the feed says of every hour in which something listed expires."""
+        listed = [
+            (listing.underlying(page), terms) for page in listing.pages for terms in listing.pages[page][1]
+        ]
+        listed += [(listing.underlying(page), terms) for (page, _, _), terms in listing.past.items()]
+        hours = {(underlying, terms.expiry_hour) for underlying, terms in listed if terms.expiry_hour}
+        return {
+            (u, hour): self.averages[u].settlement(hour, now=now) for u, hour in hours if u in self.averages
+        }
 
     def push(self, prices: Mapping[int, int], *, anchors: Mapping[int, int] | None = None) -> None:
         super().push(prices, anchors=anchors)
@@ -68,13 +98,7 @@ class FeedTwin(Feed):
         self.live += now - self.last if now - self.last <= MAX_PRICE_AGE_S else 0
         self.last = now
         for underlying, ticks in prices.items():
-            old = self.prices.get(underlying, Price())
-            gap, total = now - old.observed_at, self.totals.get(underlying, Total())
-            since = old.fresh_since if gap <= MAX_PRICE_AGE_S else now
-            if gap <= MAX_PRICE_AGE_S:
-                added = total.price_seconds + old.ticks * gap, total.seconds + gap
-                self.totals[underlying] = Total(price_seconds=added[0], seconds=added[1])
-            self.prices[underlying] = Price(ticks=ticks, observed_at=now, fresh_since=since)
+            self.averages.setdefault(underlying, Averages()).observe(ticks, now)
 
 
 @dataclass

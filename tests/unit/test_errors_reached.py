@@ -17,7 +17,7 @@ SOURCES = (
     "libraries/Quorum.sol",
     "feeds/RatioAggregator.sol",
 )
-SUITES = ("test_oracle_*.py", "test_feeds_*.py", "test_registry_*.py")
+SUITES = ("test_oracle_*.py", "test_feeds_*.py", "test_registry_*.py", "test_expiry_*.py")
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -69,7 +69,8 @@ def load_artifact(name: str) -> Artifact:
     ConfigError
         When there is no such artifact, or it cannot be read.
     """
-    for path in (ARTIFACTS / f"{name}.json", ARTIFACTS / "mocks" / f"{name}.json"):
+    for folder in (".", "mocks", "examples"):
+        path = ARTIFACTS / folder / f"{name}.json"
         if path.exists():
             return _parse(path)
     raise ConfigError(f"the compiled contract {name} is missing. Fix: run `make compile`")

@@ -187,6 +187,7 @@ class System:
     registry: Contract
     oracle: Contract
     vault: Contract
+    desk: Contract
     liquidator: Contract
     fund: Contract
     venue: Contract

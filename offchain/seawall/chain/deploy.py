@@ -29,6 +29,7 @@ CONTRACTS: Mapping[str, str] = {
     "registry": "InstrumentRegistry",
     "oracle": "MarginOracle",
     "vault": "MarginVault",
+    "desk": "CollateralDesk",
     "liquidator": "Liquidator",
     "fund": "InsuranceFund",
     "venue": "OrderVenue",
@@ -141,7 +142,7 @@ def _create_contracts(builder: _Builder, settings: DeploySettings) -> None:
     known["feed"] = builder.create("feed", CONTRACTS["feed"], known).address
     anchor = "ChainlinkPriceFeed" if settings.anchored_by_aggregators else CONTRACTS["anchor_feed"]
     builder.create("anchor_feed", anchor, known)
-    for role in ("registry", "oracle", "vault", "liquidator", "fund", "venue", "lens"):
+    for role in ("registry", "oracle", "vault", "desk", "liquidator", "fund", "venue", "lens"):
         known[role] = builder.create(role, CONTRACTS[role], known).address
 
 
@@ -167,10 +168,14 @@ def _configure(builder: _Builder, settings: DeploySettings) -> None:
         builder.bind("anchor_feed").transact(sender, "setSigners", _sorted(anchor.signers), anchor.quorum)
     vault.transact(sender, "setLiquidator", builder.addresses["liquidator"])
     vault.transact(sender, "setInsuranceFund", builder.addresses["fund"])
+    vault.transact(sender, "setCollateralDesk", builder.addresses["desk"])
     vault.transact(sender, "listVenue", builder.addresses["venue"], True)
     account = bytes.fromhex(settings.protocol_account.removeprefix("0x"))
     vault.transact(sender, "setFeeShares", settings.fund_share_bps, settings.protocol_share_bps, account)
     builder.bind("venue").transact(sender, "setFees", settings.taker_fee_bps, settings.maker_fee_bps)
+    for setting, value in (("setDebtCap", settings.debt_cap), ("setInterestRate", settings.debt_rate_bps)):
+        if value:
+            builder.bind("desk").transact(sender, setting, value)
     oracle.transact(sender, "setSigners", _sorted(settings.signers), settings.quorum)
     oracle.transact(sender, "setFactors", settings.factors.model_dump())
 
@@ -188,6 +193,9 @@ def _list_underlying(builder: _Builder, index: int, plan: UnderlyingPlan, anchor
     for instrument in plan.instruments:
         terms = (instrument.kind_code, instrument.shift, instrument.strike, instrument.expiry_hour)
         registry.transact(sender, "listInstrument", index, *terms)
+    for slot, collateral in enumerate(plan.collateral, start=len(plan.instruments)):
+        registry.transact(sender, "listCollateral", index, collateral.shift, collateral.token)
+        builder.bind("desk").transact(sender, "setDepositCap", index, slot, collateral.cap_lots)
     builder.bind("oracle").transact(sender, "setBounds", index, plan.bounds.model_dump())
 
 

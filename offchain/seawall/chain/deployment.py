@@ -14,7 +14,7 @@ from seawall.errors import ConfigError
 
 __all__ = ["Deployment"]
 
-FILE_VERSION = 1
+FILE_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

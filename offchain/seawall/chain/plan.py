@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from seawall.errors import ConfigError
 
 __all__ = [
+    "KINDS",
     "AnchorPlan",
+    "CollateralPlan",
     "DeploySettings",
     "FactorsPlan",
     "InstrumentPlan",
@@ -20,7 +22,7 @@ __all__ = [
     "load_plan",
 ]
 
-KINDS = {"perpetual": 1, "future": 2, "call": 3, "put": 4, "spot": 5}
+KINDS = {"perpetual": 1, "future": 2, "call": 3, "put": 4}
 
 
 class _Plan(BaseModel):
@@ -65,10 +67,28 @@ class InstrumentPlan(_Plan):
             raise ValueError(f"kind {kind!r} is none of {', '.join(KINDS)}")
         return kind
 
+    @model_validator(mode="after")
+    def _whole(self) -> InstrumentPlan:
+        if (self.kind in {"call", "put"}) != (self.strike > 0):
+            raise ValueError(f"a {self.kind} with strike {self.strike}: options have one, nothing else has")
+        if (self.kind != "perpetual") != (self.expiry_hour > 0):
+            raise ValueError(
+                f"a {self.kind} with expiry hour {self.expiry_hour}: all but perpetuals have one"
+            )
+        return self
+
     @property
     def kind_code(self) -> int:
         """Return the kind as in `PageLayout`."""
         return KINDS[self.kind]
+
+
+class CollateralPlan(_Plan):
+    """A token that is taken as collateral; one lot is the underlying's lot, a whole number of the token's units."""
+
+    token: str
+    shift: int = Field(default=3, ge=0, le=31)
+    cap_lots: int = Field(default=0, ge=0, lt=2**40)
 
 
 class UnderlyingPlan(_Plan):
@@ -78,6 +98,7 @@ class UnderlyingPlan(_Plan):
     lot_size_wad: int = Field(gt=0)
     bounds: ProbePlan = ProbePlan()
     instruments: tuple[InstrumentPlan, ...] = (InstrumentPlan(kind="perpetual", shift=3),)
+    collateral: tuple[CollateralPlan, ...] = ()  # listed behind the instruments
     aggregator: str | None = None  # a Chainlink feed as the anchor, instead of signers
 
     @model_validator(mode="after")
@@ -118,6 +139,8 @@ class DeploySettings(_Plan):
     maker_fee_bps: int = Field(default=0, ge=0, le=100)
     fund_share_bps: int = Field(default=5_000, ge=0, le=10_000)
     protocol_share_bps: int = Field(default=0, ge=0, le=10_000)
+    debt_cap: int = Field(default=0, ge=0, lt=2**104)  # what an account may owe against collateral
+    debt_rate_bps: int = Field(default=0, ge=0, le=10_000)  # what that costs a year
     protocol_account: str = "0x" + "00" * 32
 
     @model_validator(mode="after")

@@ -15,7 +15,13 @@ RESTRICTED: Mapping[str, Mapping[str, int]] = {
     "AnchoredPriceFeed": {"setSigners": GOVERNOR, "setAnchor": GOVERNOR, "removeSigner": GUARDIAN},
     "IndependentPriceFeed": {"setSigners": GOVERNOR, "removeSigner": GUARDIAN},
     "ChainlinkPriceFeed": {"setAggregator": GOVERNOR},
-    "InstrumentRegistry": {"listUnderlying": GOVERNOR, "addPage": GOVERNOR, "listInstrument": GOVERNOR},
+    "InstrumentRegistry": {
+        "listUnderlying": GOVERNOR,
+        "addPage": GOVERNOR,
+        "listInstrument": GOVERNOR,
+        "relistInstrument": GOVERNOR,
+        "listCollateral": GOVERNOR,
+    },
     "MarginOracle": {
         "setSigners": GOVERNOR,
         "setBounds": GOVERNOR,
@@ -28,11 +34,18 @@ RESTRICTED: Mapping[str, Mapping[str, int]] = {
     "MarginVault": {
         "setLiquidator": GOVERNOR,
         "setInsuranceFund": GOVERNOR,
+        "setCollateralDesk": GOVERNOR,
         "listVenue": GOVERNOR,
         "setFeeShares": GOVERNOR,
         "unpauseTrading": GOVERNOR,
         "pauseTrading": GUARDIAN,
     },
     "InsuranceFund": {"setCaps": GOVERNOR},
+    "CollateralDesk": {
+        "setDepositCap": GOVERNOR,
+        "setDebtCap": GOVERNOR,
+        "setInterestRate": GOVERNOR,
+        "stopDeposits": GUARDIAN,
+    },
     "OrderVenue": {"setFees": GOVERNOR, "collectFees": GOVERNOR},
 }

@@ -13,13 +13,14 @@ from seawall.chain.contracts import System
 from seawall.cli.admin import config_option
 from seawall.cli.output import json_option, print_json, print_pairs, print_table
 from seawall.cli.session import open_session
-from seawall.config import load_config
+from seawall.config import Config, load_config
 from seawall.errors import InputError
 from seawall.page.decode import Page, decode_page
 from seawall.page.layout import (
     ACCOUNT,
     ENTRIES_PER_WORD,
     FLAG_AUCTION,
+    FLAG_SETTLED,
     MAX_PAGE_BYTES,
     MAX_PAGES,
     POSITION,
@@ -27,7 +28,7 @@ from seawall.page.layout import (
     unpack,
 )
 
-__all__ = ["inspect_group"]
+__all__ = ["account_key", "inspect_group", "read_config", "rpc_option"]
 
 MARGIN_FLAGS = {
     1: "stale",
@@ -104,20 +105,28 @@ def inspect_account(account: str, config_path: Path | None, rpc: str | None, as_
 
     32 bytes in hexadecimal, or an owner's address for its account 0.
     """
-    key = _account_key(account)
-    system = _system(config_path, rpc)
+    from seawall.keeper.certify import certify_account  # imports a solver, which takes a second
+    from seawall.keeper.leaves import LeafStore
+
+    key = account_key(account)
+    config = read_config(config_path, rpc)
+    system = open_session(config).system()
     fields = unpack(ACCOUNT, int(system.vault.call("accountWord", key)), where="account")
     equity, maintenance, liquidatable, current = system.vault.call("health", key)
     margin = system.vault.call("margin", key, EMPTY_CERTIFICATE, False)
+    certified = certify_account(system, key, leaves=LeafStore(config.keeper.books), baseline=False)
+    hedged = system.vault.call("margin", key, certified.certificate.as_tuple(), False)
     positions = _positions(system, key, fields)
     shown: dict[str, Any] = {
         "account": key,
         "cash": fields["cash"],
         "equity": equity,
         "initial_without_certificate": margin.initial,
+        "initial_with_certificate": hedged.initial,
         "maintenance": maintenance,
         "liquidatable": liquidatable,
         "in_auction": bool(fields["flags"] & FLAG_AUCTION),
+        "settled_in_wind_down": bool(fields["flags"] & FLAG_SETTLED),
         "flags": [name for bit, name in MARGIN_FLAGS.items() if current.flags & bit],
     }
     if as_json:
@@ -130,12 +139,23 @@ def inspect_account(account: str, config_path: Path | None, rpc: str | None, as_
         )
 
 
+def read_config(config_path: Path | None, rpc: str | None) -> Config:
+    """Return the settings, under an endpoint given on the command line."""
+    return load_config(config_path, overrides={"chain": {"rpc_urls": [rpc]}} if rpc else None)
+
+
 def _system(config_path: Path | None, rpc: str | None) -> System:
-    config = load_config(config_path, overrides={"chain": {"rpc_urls": [rpc]}} if rpc else None)
-    return open_session(config).system()
+    return open_session(read_config(config_path, rpc)).system()
 
 
-def _account_key(text: str) -> bytes:
+def account_key(text: str) -> bytes:
+    """Return the account that somebody named.
+
+    Raises
+    ------
+    InputError
+        If it is neither an account nor an address.
+    """
     match = re.fullmatch(r"0x([0-9a-fA-F]{64}|[0-9a-fA-F]{40})", text)
     if not match:
         raise InputError(

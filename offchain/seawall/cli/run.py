@@ -26,6 +26,7 @@ DATE = click.DateTime(formats=["%Y-%m-%d"])
 @click.option("--to", "last_day", type=DATE, help="Last day, UTC.")
 @click.option("--report", type=click.Path(path_type=Path), help="Where the report goes.", metavar="PATH")
 @click.option("--short", is_flag=True, help="A shorter story.")
+@click.option("--options", is_flag=True, help="The story of futures and options instead.")
 @json_option
 def demo_command(
     chain_kind: str,
@@ -34,6 +35,7 @@ def demo_command(
     last_day: datetime | None,
     report: Path | None,
     short: bool,
+    options: bool,
     as_json: bool,
 ) -> None:
     """Replay a crash of real prices through contracts and keepers on a chain of its own."""
@@ -50,6 +52,7 @@ def demo_command(
         last_day=last_day.date() if last_day else None,
         report=report,
         short=short,
+        options=options,
         as_json=as_json,
     )
 

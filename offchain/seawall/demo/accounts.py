@@ -8,7 +8,7 @@ from seawall.chain.reverts import Reverted
 from seawall.demo.settings import AccountPlan, DemoSettings
 from seawall.demo.world import Person, Position, World
 from seawall.errors import DataError
-from seawall.keeper import ChainView
+from seawall.keeper import ChainView, Round
 from seawall.liquidator.bot import EMPTY_CERTIFICATE
 
 __all__ = ["BIDDER", "DEALER", "INSURER", "Accounts"]
@@ -89,6 +89,9 @@ class Accounts:
     def read_margins(self) -> None:
         """Read every account's margin once; what follows in the epoch re-reads only whom it touches."""
         self.margins = {name: self.world.margin(name) for name in self.world.people if name != INSURER}
+
+    def certify(self, view: ChainView, round_: Round, time_s: int) -> None:
+        """Note what certificates save; books of perpetuals alone show none."""
 
     def margin_calls(self, *, auctioned: Container[str]) -> None:
         """Call accounts below their initial requirement; those with a reserve cure."""

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["AccountEpoch", "AuctionRun", "Bid", "Epoch", "Ledger", "Outcome"]
+__all__ = [
+    "AccountEpoch",
+    "AuctionRun",
+    "Bid",
+    "Epoch",
+    "Ledger",
+    "OptionOutcome",
+    "Outcome",
+    "Saving",
+    "Settled",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,3 +126,56 @@ class Outcome:
     summary: tuple[str, ...]
     transactions: int
     gas: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saving:
+    """Hold what an account's certificate does at an epoch, settlement tokens.
+
+    Attributes
+    ----------
+    gross
+        Upper bound of the tail risk without a certificate: every leg alone.
+    certified
+        With it.
+    shortfall
+        Expected shortfall of the whole book over the keeper's own scenarios.
+    atoms
+        Hedges named in the certificate.
+    book_shown
+        Whether it shows the book under the manifest's root.
+    """
+
+    time_s: int
+    account: str
+    gross: float
+    certified: float
+    shortfall: float
+    atoms: int
+    book_shown: bool
+
+    @property
+    def saved(self) -> float:
+        """Return what is saved of the gross requirement."""
+        return 1.0 - self.certified / self.gross if self.gross else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """Hold a position that expired and became cash, settlement tokens; prices for one unit of the underlying."""
+
+    time_s: int
+    account: str
+    instrument: str
+    lots: int
+    settlement_price: float
+    last_price: float
+    cash: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptionOutcome(Outcome):
+    """Hold a run with dated instruments."""
+
+    savings: tuple[Saving, ...]
+    settled: tuple[Settled, ...]

@@ -11,12 +11,12 @@ import matplotlib as mpl
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
-from seawall.demo.history import AuctionRun, Outcome
+from seawall.demo.history import AuctionRun, OptionOutcome, Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["account_picture", "auction_picture", "payer_picture", "price_picture"]
+__all__ = ["account_picture", "auction_picture", "payer_picture", "price_picture", "saving_picture"]
 
 _STATIC = "#b0b0b0"
 _BLUE, _RED, _ORANGE, _GREEN = "#1f5fa8", "#b5302b", "#d98a1f", "#2f8a4c"
@@ -155,4 +155,36 @@ def payer_picture(outcome: Outcome) -> str:
         axis.barh(names, values, color=[_GREEN if v >= 0 else _RED for v in values])
         axis.axvline(0, color="black", linewidth=0.6)
         axis.set_xlabel("gain or loss, thousand settlement tokens")
+        return _svg(figure)
+
+
+def saving_picture(outcome: OptionOutcome, account: str) -> str:
+    """Draw one account's requirement without and with its certificate over the window, and every account's saving."""
+    kinds = (("gross", _STATIC, "every leg alone"), ("certified", _ORANGE, "certified"))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9.5, 3.6))
+        left, right = figure.subplots(1, 2)
+        mine = [saving for saving in outcome.savings if saving.account == account]
+        times = [float(date2num(datetime.fromtimestamp(s.time_s, UTC))) for s in mine]  # type: ignore[no-untyped-call]
+        for field, colour, label in kinds:
+            left.plot(times, [getattr(s, field) / 1000 for s in mine], color=colour, label=label)
+        left.plot(
+            times,
+            [s.shortfall / 1000 for s in mine],
+            color=_BLUE,
+            linestyle=":",
+            label="expected shortfall",
+        )
+        left.set_title(account, fontsize=9)
+        left.set_ylabel("thousand settlement tokens")
+        left.set_ylim(bottom=0)
+        left.legend(frameon=False)
+        _dates(left, ticks=5)
+        mean: dict[str, list[float]] = {}
+        for saving in outcome.savings:
+            mean.setdefault(saving.account, []).append(saving.saved)
+        names = list(mean)[::-1]
+        right.barh(names, [100 * sum(mean[n]) / len(mean[n]) for n in names], color=_GREEN)
+        right.set_xlim(0, 100)
+        right.set_xlabel("percent saved, mean over the window")
         return _svg(figure)

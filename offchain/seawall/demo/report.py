@@ -8,8 +8,15 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
-from seawall.demo.history import Outcome
-from seawall.demo.pictures import account_picture, auction_picture, payer_picture, price_picture
+from seawall.demo.history import OptionOutcome, Outcome
+from seawall.demo.options import HEDGED
+from seawall.demo.pictures import (
+    account_picture,
+    auction_picture,
+    payer_picture,
+    price_picture,
+    saving_picture,
+)
 from seawall.errors import ConfigError
 
 __all__ = ["render", "write_report"]
@@ -39,6 +46,8 @@ def render(outcome: Outcome) -> str:
         accounts=Markup(account_picture(outcome, traders)),
         auctions=Markup(auction_picture(outcome)),
         payers=Markup(payer_picture(outcome)),
+        savings=Markup(saving_picture(outcome, HEDGED)) if isinstance(outcome, OptionOutcome) else None,
+        hedged=HEDGED,
     )
 
 

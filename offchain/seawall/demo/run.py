@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from seawall.demo.history import Epoch, Outcome
+from seawall.demo.accounts import DEALER
+from seawall.demo.history import Epoch, OptionOutcome, Outcome
+from seawall.demo.options import HEDGED, option_settings
 from seawall.demo.settings import DemoSettings
 from seawall.demo.story import tell
 from seawall.errors import ConsistencyError
 
-__all__ = ["run"]
+__all__ = ["option_lines", "run"]
 
 _DEFAULT_REPORT = Path("seawall-demo.html")
 _SHORT_WINDOW_S = 14 * 3600
@@ -35,6 +37,7 @@ def run(
     last_day: date | None = None,
     report: Path | None = None,
     short: bool = False,
+    options: bool = False,
     as_json: bool = False,
 ) -> Outcome:
     """Run the demo and return its outcome.
@@ -49,6 +52,8 @@ def run(
         Where the HTML report goes.
     short
         Only the hours around the worst of the window.
+    options
+        Tell the story of futures and options.
     as_json
         Print the outcome as JSON and nothing else.
 
@@ -64,7 +69,9 @@ def run(
         last_s=_seconds(last_day),
         report=report or _DEFAULT_REPORT,
     )
-    if short:
+    if options:
+        settings = option_settings(settings, short=short)
+    elif short:
         settings = _shortened(settings)
     started = time.monotonic()
     console = Console(stderr=as_json)
@@ -142,7 +149,7 @@ def _print(outcome: Outcome, settings: DemoSettings, console: Console, seconds: 
         highlight=False,
         soft_wrap=True,
     )
-    for line in outcome.summary:
+    for line in (*option_lines(outcome), *outcome.summary):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(
         f"{outcome.transactions} transactions, {outcome.gas / 1e6:,.0f}M gas, {seconds:.0f} s;"
@@ -150,6 +157,26 @@ def _print(outcome: Outcome, settings: DemoSettings, console: Console, seconds: 
         highlight=False,
         soft_wrap=True,
     )
+
+
+def option_lines(outcome: Outcome) -> list[str]:
+    """Return what the certificate of the hedged book saved, and what expired positions were paid."""
+    if not isinstance(outcome, OptionOutcome):
+        return []
+    lines = []
+    hedged = [saving for saving in outcome.savings if saving.account == HEDGED]
+    for when, saving in zip(("opened", "at the end"), hedged[:: max(len(hedged) - 1, 1)], strict=False):
+        lines.append(
+            f"{HEDGED} {when}: gross {saving.gross:,.0f}, certified {saving.certified:,.0f}"
+            f" ({saving.saved:.0%} saved{', book shown' if saving.book_shown else ''}),"
+            f" expected shortfall {saving.shortfall:,.0f}"
+        )
+    for position in (settled for settled in outcome.settled if settled.account != DEALER):
+        lines.append(
+            f"{position.account}: {position.lots:+,} lots of {position.instrument} settled at"
+            f" {position.settlement_price:,.2f} (last price {position.last_price:,.2f}) for {position.cash:+,.0f}"
+        )
+    return lines
 
 
 def _epoch_table(outcome: Outcome) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seawall.demo.dated import DatedPlan, LegPlan
 from seawall.errors import ConfigError
 from seawall.keeper.settings import KeeperSettings
 from seawall.liquidator import LiquidatorSettings
@@ -31,6 +32,8 @@ class AccountPlan:
         Initial requirement of the opening positions over the deposit: near 1 is as levered as the rules allow.
     reserve
         Tokens kept outside, spent to cure margin calls.
+    legs
+        Instead of weights: a book of several instruments an underlying.
     """
 
     name: str
@@ -38,6 +41,7 @@ class AccountPlan:
     deposit: float
     usage: float
     reserve: float = 0.0
+    legs: tuple[LegPlan, ...] = ()
 
 
 CAST: tuple[AccountPlan, ...] = (
@@ -59,7 +63,11 @@ class DemoSettings:
     chain, rpc_url
         ``eth-tester``, ``anvil``, or ``rpc`` with a URL.
     first_s, last_s
-        Window, seconds since 1970; None: around the worst day of January and November 2018, found in the data.
+        Window, seconds since 1970; None: around the worst fall of January and November 2018, found in the data.
+    fall_s, before_s, after_s
+        How long the fall is that the window is found by, and what to show of the time before and after.
+    dated
+        Futures and options that are listed beside the perpetuals; None: none.
     report
         Where the HTML report goes; None: no report.
     epoch_s
@@ -77,6 +85,10 @@ class DemoSettings:
     symbols: tuple[str, ...] = ("BTC", "ETH", "LTC", "XRP", "EOS")
     first_s: int | None = None
     last_s: int | None = None
+    fall_s: int = 24 * 3600
+    before_s: int = 2 * 3600
+    after_s: int = 2 * 3600
+    dated: DatedPlan | None = None
     report: Path | None = None
     epoch_s: int = 3600
     outage: tuple[float, float] = (0.452, 0.918)
@@ -104,6 +116,7 @@ class DemoSettings:
             raise ConfigError("the window must be at least six hours long: move --to")
         if not 0 <= self.outage[0] <= self.outage[1] <= 1:
             raise ConfigError("the outage must lie within the window: 0 <= start <= end <= 1")
-        missing = {s for plan in self.cast for s in plan.weights} - set(self.symbols)
+        traded = {s for plan in self.cast for s in (*plan.weights, *(leg.symbol for leg in plan.legs))}
+        missing = traded - set(self.symbols)
         if missing:
             raise ConfigError(f"accounts trade {', '.join(sorted(missing))}, which is not listed")

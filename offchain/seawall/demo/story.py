@@ -10,10 +10,13 @@ from tempfile import TemporaryDirectory
 
 from seawall.demo.accounts import BIDDER, DEALER, INSURER, Accounts
 from seawall.demo.auctions import Auctions
-from seawall.demo.history import AccountEpoch, Epoch, Ledger, Outcome
+from seawall.demo.expiries import Expiries
+from seawall.demo.history import AccountEpoch, Epoch, Ledger, OptionOutcome, Outcome
+from seawall.demo.opening import open_world
+from seawall.demo.options import OptionAccounts
 from seawall.demo.settings import DemoSettings
 from seawall.demo.summary import summarise
-from seawall.demo.world import World, open_world
+from seawall.demo.world import World
 from seawall.errors import DataError
 from seawall.keeper import Round, run_round
 from seawall.keeper.compute import compute
@@ -27,7 +30,9 @@ _COMPUTE_TIMEOUT_S = 120
 
 
 def choose_window(bars: Bars, settings: DemoSettings) -> tuple[int, int]:
-    """Return the window: as asked, or around the worst day of January and November 2018.
+    """Return the window: as asked, or around the worst fall of January and November 2018.
+
+    With dated instruments it begins with an hour, as they expire with one.
 
     Raises
     ------
@@ -47,9 +52,14 @@ def choose_window(bars: Bars, settings: DemoSettings) -> tuple[int, int]:
         tuple(int(datetime.fromisoformat(d).replace(tzinfo=UTC).timestamp()) for d in month)
         for month in months
     ]
-    return worst_window(
-        bars, ranges=[(a, b) for a, b in ranges], fall_s=24 * _HOUR, before_s=2 * _HOUR, after_s=2 * _HOUR
+    first_s, last_s = worst_window(
+        bars,
+        ranges=[(a, b) for a, b in ranges],
+        fall_s=settings.fall_s,
+        before_s=settings.before_s,
+        after_s=settings.after_s,
     )
+    return (first_s if settings.dated is None else first_s // _HOUR * _HOUR), last_s
 
 
 def tell(settings: DemoSettings, *, progress: Callable[[int, int, Epoch], None]) -> Outcome:
@@ -65,7 +75,9 @@ def tell(settings: DemoSettings, *, progress: Callable[[int, int, Epoch], None])
     people = [plan.name for plan in settings.cast] + [DEALER, BIDDER, INSURER]
     with (
         TemporaryDirectory(prefix="seawall-") as state_dir,
-        open_world(bars, settings, first_s=first_s, people=people, state_dir=Path(state_dir)) as world,
+        open_world(
+            bars, settings, first_s=first_s, last_s=last_s, people=people, state_dir=Path(state_dir)
+        ) as world,
         ProcessPoolExecutor(max_workers=len(world.keepers)) as pool,
     ):
         return Story(world, settings, pool, first_s=first_s, last_s=last_s).run(progress)
@@ -83,8 +95,11 @@ class Story:
         self.first_s = first_s
         self.last_s = last_s
         self.view = world.view()
-        self.accounts = Accounts(world, settings)
+        self.accounts = (
+            Accounts(world, settings) if settings.dated is None else OptionAccounts(world, settings)
+        )
         self.auctions = Auctions(world, self.accounts, settings)
+        self.expiries = Expiries(world, self.accounts, settings)
 
     def run(self, progress: Callable[[int, int, Epoch], None]) -> Outcome:
         """Run every epoch and balance the books."""
@@ -97,13 +112,16 @@ class Story:
             self.accounts.events, self.auctions.events = [], []
             if number == 0:
                 self.accounts.open_accounts()
+            self.expiries.settle(time_s)
             if number == len(times) - 1:
                 self.accounts.claim()
             self.accounts.read_margins()
+            self.accounts.certify(self.view, round_, time_s)
             self.accounts.margin_calls(auctioned=self.auctions.open)
             online = not self.in_outage(time_s)
             until_s = times[number + 1] - 60 if number + 1 < len(times) else time_s
             self.auctions.run(self.view, time_s, until_s=until_s, online=online)
+            self.expiries.watch(self.view, time_s, until_s=until_s)
             if number == len(times) - 2:
                 self.accounts.request(auctioned=self.auctions.open)
             epochs.append(self.record(time_s, round_, online=online))
@@ -196,4 +214,9 @@ class Story:
             transactions=world.transactions,
             gas=world.gas,
         )
-        return summarise(outcome)
+        if not isinstance(self.accounts, OptionAccounts):
+            return summarise(outcome)
+        given = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
+        return summarise(
+            OptionOutcome(**given, savings=tuple(self.accounts.savings), settled=tuple(self.expiries.settled))
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -12,27 +12,30 @@ from eth_account.signers.local import LocalAccount
 from web3.types import TxReceipt
 
 from seawall.chain.contracts import Contract, System
-from seawall.chain.deploy import deploy
-from seawall.chain.devchain import Chain, open_chain
-from seawall.chain.plan import AnchorPlan, DeploySettings, InstrumentPlan, ProbePlan, UnderlyingPlan
+from seawall.chain.devchain import Chain
 from seawall.chain.sender import Sender
 from seawall.demo.settings import LOT_SIZES, DemoSettings
 from seawall.keeper import ChainReader, ChainView, Keeper, SignatureStore
+from seawall.keeper.certify import certify_account
+from seawall.keeper.leaves import LeafStore
 from seawall.keeper.post import push_prices
+from seawall.keeper.view import InstrumentTerms
 from seawall.liquidator.bot import EMPTY_CERTIFICATE
+from seawall.margin.certificate import Certified
 from seawall.market.bars import Bars
-from seawall.page.encode import shift_for
+from seawall.page.decode import Record
+from seawall.page.layout import Kind
 from seawall.page.typed_data import Order, order_domain, sign
-from seawall.page.units import lot_ticks, quote_value, token_units
+from seawall.page.units import quote_value, token_units
 
-__all__ = ["Person", "Position", "World", "open_world"]
+__all__ = ["KEEPERS", "QUORUM", "TICK", "TOKEN_DECIMALS", "Person", "Position", "World"]
 
 KEEPERS = 3
 QUORUM = 2
 TOKEN_DECIMALS = 6
 TICK = 1
+CertificateTuple = tuple[Sequence[int], int, Sequence[int], Sequence[bytes]]
 _RISK_PRICE_AGE_S = 25  # below the 30 s the vault allows
-_WAD = Decimal(10) ** 18
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,8 +70,11 @@ class World:
         *,
         from_block: int,
         state_dir: Path,
+        expiries: Sequence[int] = (),
     ) -> None:
         self.chain = chain
+        self.expiries = tuple(expiries)
+        self.leaves = None if settings.dated is None else LeafStore(state_dir / "books.sqlite")
         self.system = system
         self.bars = bars
         self.settings = settings
@@ -76,6 +82,7 @@ class World:
         self.relayer = chain.sender(4)
         self.people = {name: self._person(name, 6 + i) for i, name in enumerate(people)}
         self.reader = ChainReader(system, from_block=from_block)
+        self.shown: dict[str, Certified] = {}  # at the last reading of a margin
         self.dead: frozenset[str] = frozenset()
         self.keepers = [self._keeper(1 + i) for i in range(KEEPERS)]
         self._anchor = self._keeper(5)  # signs nothing but the anchor's prices
@@ -104,6 +111,7 @@ class World:
             store=store,
             history=self.bars.until,
             settings=self.settings.keeper,
+            leaves=self.leaves,
         )
 
     def count(self, receipt: TxReceipt) -> TxReceipt:
@@ -190,67 +198,51 @@ class World:
             )
             domain = order_domain(chain_id=self.chain.chain_id, venue=self.system.venue.address)
             orders += [order.as_tuple(), sign(order.digest(domain), bytes(person.key.key))]
-        certificates = (EMPTY_CERTIFICATE, EMPTY_CERTIFICATE)
+        certificates = (
+            self.certificate(taker, (page, slot, generation, lots)),
+            self.certificate(maker, (page, slot, generation, -lots)),
+        )
         self.count(self.system.venue.transact(self.relayer, "fill", *orders, abs(lots), *certificates))
+
+    def certified(
+        self, person: Person, *changes: tuple[int, int, int, int], baseline: bool = True
+    ) -> Certified:
+        """Return the best certificate of an account after changes, and what it does."""
+        return certify_account(
+            self.system, person.account, leaves=self.leaves, changes=changes, baseline=baseline
+        )
+
+    def certificate(self, person: Person, *changes: tuple[int, int, int, int]) -> CertificateTuple:
+        """Return a certificate for a call; the empty one where there are perpetuals alone."""
+        if self.settings.dated is None:
+            return EMPTY_CERTIFICATE
+        return self.certified(person, *changes).certificate.as_tuple()
 
     # readings
 
     def margin(self, name: str) -> Position:
         """Return an account's equity and requirements as the vault computes them, settlement token units."""
-        found = self.system.vault.call("margin", self.people[name].account, EMPTY_CERTIFICATE, False)
+        person = self.people[name]
+        certificate: CertificateTuple = EMPTY_CERTIFICATE
+        if self.settings.dated is not None:
+            self.shown[name] = self.certified(person, baseline=False)
+            certificate = self.shown[name].certificate.as_tuple()
+        found = self.system.vault.call("margin", person.account, certificate, False)
         return Position(equity=found.equity, initial=found.initial, maintenance=found.maintenance)
+
+    def unit_price(self, symbol: str, ticks: int) -> float:
+        """Return the price of one unit of an underlying in tokens, from that of one lot in ticks."""
+        return self.tokens(ticks * TICK) / float(LOT_SIZES[symbol])
+
+    def instrument_name(self, symbol: str, terms: InstrumentTerms | Record) -> str:
+        """Return what people call an instrument: underlying, strike, kind and day of expiry."""
+        kind = Kind(terms.kind)
+        if kind == Kind.PERPETUAL:
+            return symbol
+        day = datetime.fromtimestamp(terms.expiry_hour * 3600, UTC)
+        strike = f" {self.unit_price(symbol, terms.strike):,.0f}" if terms.strike else ""
+        return f"{symbol}{strike} {kind.name.lower()} {day:%d %b}"
 
     def tokens(self, units: float) -> float:
         """Return units of the settlement token as tokens."""
         return quote_value(units, token_decimals=TOKEN_DECIMALS)
-
-
-def _underlying(symbol: str, price: float) -> UnderlyingPlan:
-    """Return an underlying's listing: its lot, and a shift with room for a tenfold rise of the price."""
-    lot_size_wad = int(Decimal(LOT_SIZES[symbol]) * _WAD)
-    ticks = lot_ticks(price, lot_size_wad=lot_size_wad, token_decimals=TOKEN_DECIMALS, tick=TICK)
-    return UnderlyingPlan(
-        symbol=symbol,
-        lot_size_wad=lot_size_wad,
-        bounds=_bounds(symbol),
-        instruments=(InstrumentPlan(kind="perpetual", shift=shift_for(ticks, ticks, headroom=10.0)),),
-    )
-
-
-def _bounds(symbol: str) -> ProbePlan:
-    """Return probe bounds: the start values for majors, a wider cap where a year's worst day tripled the price."""
-    if symbol in {"BTC", "ETH"}:
-        return ProbePlan(cap_ppm=900_000)
-    return ProbePlan(cap_ppm=4_000_000)
-
-
-def open_world(
-    bars: Bars, settings: DemoSettings, *, first_s: int, people: Sequence[str], state_dir: Path
-) -> World:
-    """Deploy everything on a chain whose clock stands shortly before the window.
-
-    Raises
-    ------
-    ConfigError
-        If the chain is not installed or cannot be taken over.
-    """
-    kind = "rpc" if settings.rpc_url else settings.chain
-    chain = open_chain(kind, timestamp=first_s - 3600, accounts=20, url=settings.rpc_url)
-    prices = bars.until(first_s).closes[-1]
-    plan = DeploySettings(
-        signers=tuple(sorted((a.address for a in chain.accounts[1 : 1 + KEEPERS]), key=str.lower)),
-        quorum=QUORUM,
-        anchor=AnchorPlan(signers=(chain.accounts[5].address,), quorum=1),
-        underlyings=tuple(_underlying(s, float(p)) for s, p in zip(settings.symbols, prices, strict=True)),
-        tick=TICK,
-    )
-    deployment = deploy(chain.sender(0), plan)
-    return World(
-        chain,
-        System.connect(chain.w3, deployment),
-        bars,
-        settings,
-        people,
-        from_block=deployment.block,
-        state_dir=state_dir,
-    )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from seawall.errors import ConsistencyError
-from seawall.keeper.compute import Computed, Proposal, live_exposures
+from seawall.keeper.books import lot_pnl
+from seawall.keeper.compute import Computed, Proposal
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.view import ChainView
+from seawall.margin.atoms import structure_shortfall
 from seawall.margin.shortfall import book_shortfall
-from seawall.page.decode import Page, decode_page
+from seawall.page.decode import Head, Page, Record, decode_page
+from seawall.page.layout import DELTA_ONE, GAMMA_ONE, Kind
 from seawall.page.manifest import init_code_hash
 
 __all__ = ["check_proposal"]
@@ -22,7 +26,8 @@ def check_proposal(proposal: Proposal, own: Computed, view: ChainView, *, settin
     """Pass if a proposal agrees with this keeper's own numbers.
 
     Marks, spots and legs must agree within tolerance; no lane may exceed this keeper's own expected shortfall of any
-    leg or any live book by more than the tolerance; everything else must be exactly what the chain asks for.
+    leg or any live book by more than the tolerance, nor may an atom fall short of its own by more; which atoms are
+    posted is the proposer's choice; everything else must be exactly what the chain asks for.
 
     Raises
     ------
@@ -47,7 +52,7 @@ def check_proposal(proposal: Proposal, own: Computed, view: ChainView, *, settin
     ours = [decode_page(payload) for payload in own.payloads]
     for page, mine in zip(theirs, ours, strict=True):
         _check_page(page, mine, settings)
-    _check_lanes(theirs, own, view, settings)
+    _check_bounds(theirs, own, view, settings)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -55,9 +60,9 @@ def _require(condition: bool, message: str) -> None:
         raise ConsistencyError(f"will not sign: {message}")
 
 
-def _close(name: str, given: float, own: float, tolerance: float) -> None:
+def _close(name: str, given: float, own: float, tolerance: float, *, least: float = 0.0) -> None:
     _require(
-        abs(given - own) <= tolerance * abs(own) + 1,
+        abs(given - own) <= tolerance * abs(own) + 1 + least,
         f"{name} is {given}, own value {own}, tolerance {tolerance:.2%}",
     )
 
@@ -72,7 +77,9 @@ _EXACT_HEAD = (
         "maintenance_gross_floor_bps",
     ),
 )
-_EXACT_RECORD = ("kind", "shift", "generation", "drift_shift", "strike", "expiry_hour")
+_HOUR_S = 3600
+_OPTIONS = (Kind.CALL, Kind.PUT)
+_EXACT_RECORD = ("kind", "shift", "generation", "strike", "expiry_hour")
 
 
 def _check_page(page: Page, mine: Page, settings: KeeperSettings) -> None:
@@ -91,35 +98,93 @@ def _check_page(page: Page, mine: Page, settings: KeeperSettings) -> None:
         f"{where} cumulative funding is {page.head.funding_x32}, own value {mine.head.funding_x32}",
     )
     _require(len(page.records) == len(mine.records), f"{where} has {len(page.records)} records")
-    _require(page.atoms == mine.atoms, f"{where} has other atoms")
     for slot, (record, expected) in enumerate(zip(page.records, mine.records, strict=True)):
         name = f"{where} slot {slot}"
         for field in _EXACT_RECORD:
             _require(getattr(record, field) == getattr(expected, field), f"{name} {field} differs")
-        _close(f"{name} mark", record.mark, expected.mark, settings.mark_tolerance)
-        for field in ("leg_long_scaled", "leg_short_scaled", "delta_x22", "gamma_spot_x10", "vega"):
+        if 0 < record.expiry_hour * _HOUR_S <= mine.head.as_of:
+            _require(
+                not record.leg_long_scaled + record.leg_short_scaled, f"{name} has expired and has a leg"
+            )
+            continue
+        # An option's value and legs move with its volatility, which is small beside the spot and not beside the value.
+        spot = settings.option_tolerance * mine.head.reference_spot if record.kind in _OPTIONS else 0.0
+        _close(f"{name} mark", record.mark, expected.mark, settings.mark_tolerance, least=spot)
+        for field in ("leg_long_scaled", "leg_short_scaled"):
+            given, own = getattr(record, field), getattr(expected, field)
+            least = spot / (1 << record.shift)
+            _close(f"{name} {field}", given, own, settings.leg_tolerance, least=least)
+        # Own data may put a limit on either side of the next halving.
+        _close(f"{name} drift shift", record.drift_shift, expected.drift_shift, 0.0)
+        _check_sensitivities(name, (record, page.head), (expected, mine.head), settings)
+
+
+def _check_sensitivities(
+    name: str, given: tuple[Record, Head], own: tuple[Record, Head], settings: KeeperSettings
+) -> None:
+    (record, head), (expected, mine) = given, own
+    if record.kind not in _OPTIONS:
+        for field in ("delta_x22", "gamma_spot_x10", "vega"):
             _close(
                 f"{name} {field}", getattr(record, field), getattr(expected, field), settings.leg_tolerance
             )
+        return
+    # Near expiry a spot within tolerance has another delta, and a gamma that tells little up to the drift limit.
+    tolerance, gamma = settings.sensitivity_tolerance, expected.gamma_spot_x10 / GAMMA_ONE
+    least = (tolerance + gamma * settings.mark_tolerance) * DELTA_ONE
+    _close(f"{name} delta_x22", record.delta_x22, expected.delta_x22, 0.0, least=least)
+    limit = settings.max_drift / (1 << expected.drift_shift)
+    least = settings.option_tolerance / limit**2 * GAMMA_ONE
+    _close(f"{name} gamma_spot_x10", record.gamma_spot_x10, expected.gamma_spot_x10, tolerance, least=least)
+    # The unit of vega is the proposer's choice; what is charged is not.
+    charged, expected_charge = record.vega * head.vega_charge, expected.vega * mine.vega_charge
+    rounding = float(record.vega + head.vega_charge + expected.vega + mine.vega_charge)
+    _close(f"{name} charge for vega", charged, expected_charge, tolerance, least=rounding)
 
 
-def _check_lanes(pages: list[Page], own: Computed, view: ChainView, settings: KeeperSettings) -> None:
-    """Hold every lane against this keeper's own scenarios: for each leg and each live book, lane <= ES."""
-    m = len(view.underlyings)
+def _check_bounds(pages: list[Page], own: Computed, view: ChainView, settings: KeeperSettings) -> None:
+    """Hold every lane to the own ES of each leg and live book, from above, and every atom to its own, from below."""
     factor = own.posted.lambda_bps / 10_000
-    lanes = np.zeros((own.posted.lanes.shape[0], m))
-    for page in pages:
-        for record in page.records:
-            lanes[:, page.head.underlying] = np.array(record.lanes, dtype=np.float64) * 2.0**record.shift
-    lanes /= own.spots
-    books = np.vstack([np.eye(m), -np.eye(m), live_exposures(view, own.spots)])
-    books = books[np.abs(books).sum(axis=1) > 0]
-    shortfall, _ = book_shortfall(own.risk.pnl, own.risk.scenarios.weights, books, alpha=settings.model.alpha)
-    excess = (-(lanes @ books.T)).max(axis=0) - factor * shortfall
-    gross = np.abs(books) @ np.maximum(own.posted.long_es, own.posted.short_es)
-    worst = int(np.argmax(excess - settings.lane_tolerance * gross))
+    pnl, weights = lot_pnl(view, own), own.risk.scenarios.weights
+    records = [record for page in pages for record in page.records]
+    lanes = np.array([np.array(record.lanes, dtype=np.float64) * 2.0**record.shift for record in records]).T
+    rounding = np.array([2.0**record.shift / 2 for record in records])
+    eye = np.eye(len(records))
+    legs, _ = book_shortfall(pnl, weights, np.vstack([eye, -eye]), alpha=settings.model.alpha)
+    legs = np.maximum(legs, 0.0).reshape(2, -1)
+    allowed = settings.lane_tolerance * legs.max(axis=0)
+    books = np.vstack([eye, -eye, view.lots])
+    shortfall, _ = book_shortfall(pnl, weights, books, alpha=settings.model.alpha)
+    excess = (-(lanes @ books.T)).max(axis=0) - factor * shortfall - np.abs(books) @ rounding
+    excess -= np.abs(books) @ allowed
+    worst = int(np.argmax(excess))
     _require(
-        bool(excess[worst] <= settings.lane_tolerance * gross[worst]),
-        f"a lane exceeds the own expected shortfall of book {worst} by {excess[worst]:.6g},"
-        f" tolerance {settings.lane_tolerance * gross[worst]:.6g}",
+        bool(excess[worst] <= 0),
+        f"a lane exceeds the own expected shortfall of book {worst} by {excess[worst]:.6g} ticks more than tolerated",
     )
+    atoms, given = _atom_books(pages, view)
+    if len(atoms):
+        shortfall = structure_shortfall(pnl, weights, csr_array(atoms), alpha=settings.model.alpha)
+        missing = factor * shortfall - given - np.abs(atoms) @ allowed - 1.0
+        worst = int(np.argmax(missing))
+        _require(
+            bool(missing[worst] <= 0),
+            f"atom {worst} is certified at {given[worst]:.6g} ticks, own value {factor * shortfall[worst]:.6g}",
+        )
+
+
+def _atom_books(pages: list[Page], view: ChainView) -> tuple[Floats, Floats]:
+    """Return the lots by instrument of every atom of all pages, (A, I), and what they are certified at, ticks."""
+    first = np.cumsum([0, *(len(page.instruments) for page in view.pages)])
+    rows, given = [], []
+    for page in pages:
+        for index, atom in enumerate(page.atoms):
+            row = np.zeros(int(first[-1]))
+            for leg in atom.legs:
+                home = page.head.page_id if leg.page is None else leg.page
+                known = home < len(pages) and leg.slot < len(pages[home].records)
+                _require(known, f"page {page.head.page_id} atom {index} names page {home} slot {leg.slot}")
+                row[first[home] + leg.slot] += leg.ratio
+            rows.append(row)
+            given.append(float(atom.shortfall))
+    return np.array(rows).reshape(len(rows), int(first[-1])), np.array(given)

@@ -9,24 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seawall.errors import DataError
+from seawall.errors import DataError, PageError
+from seawall.keeper.books import BookLeaf, book_tree, certify_books
+from seawall.keeper.listing import Listing, list_columns
+from seawall.keeper.pages import Numbers, page_inputs
 from seawall.keeper.policy import PostedRisk, post_within
 from seawall.keeper.settings import KeeperSettings
-from seawall.keeper.view import ChainView, PageView, UnderlyingView
+from seawall.keeper.view import ChainView
 from seawall.margin.liquidity import LiquidityCoefficients, daily_volume_from_bars, liquidity_coefficients
-from seawall.margin.perpetuals import RiskEstimate, estimate
+from seawall.margin.perpetuals import RiskEstimate
+from seawall.margin.portfolio import estimate_portfolio
 from seawall.market.bars import Bars
-from seawall.page.encode import accrued_funding_x32, encode_page
-from seawall.page.inputs import FundingInput, LiquidityInput, PageInput, RecordInput
-from seawall.page.layout import Kind
+from seawall.page.encode import encode_page
 from seawall.page.manifest import Manifest, init_code_hash
 from seawall.page.units import lot_ticks, quote_value, value_ticks
 
-__all__ = ["Computed", "Proposal", "compute", "live_exposures", "propose", "spot_ticks"]
+__all__ = ["Computed", "Proposal", "compute", "propose", "spot_ticks"]
 
 Floats = npt.NDArray[np.float64]
 
-_SECONDS_8H = 8 * 3600
 _HOUR_S = 3600
 
 
@@ -40,10 +41,12 @@ class Computed:
         Time of the newest observation, seconds.
     spots
         Price of one lot by underlying, ticks, (M,).
+    listing
+        Which column of the arrays stands for which instrument.
     risk
-        What the model says, as fractions of spot.
+        What the model says, as fractions of spot, by column.
     posted
-        What the oracle would accept of it.
+        What the oracle would accept of the perpetuals.
     liquidity
         Coefficients by underlying; volume in ticks.
     payloads
@@ -52,6 +55,7 @@ class Computed:
 
     as_of: int
     spots: Floats
+    listing: Listing
     risk: RiskEstimate
     posted: PostedRisk
     liquidity: LiquidityCoefficients
@@ -60,10 +64,11 @@ class Computed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proposal:
-    """Hold a manifest and the pages it names."""
+    """Hold a manifest, the pages it names and the leaves under its book root."""
 
     manifest: Manifest
     payloads: tuple[bytes, ...]
+    books: tuple[BookLeaf, ...] = ()
 
 
 def spot_ticks(view: ChainView, closes: Floats) -> Floats:
@@ -74,18 +79,6 @@ def spot_ticks(view: ChainView, closes: Floats) -> Floats:
             for u, close in zip(view.underlyings, closes, strict=True)
         ]
     )
-
-
-def live_exposures(view: ChainView, spots: Floats) -> Floats:
-    """Return the live books as signed spot exposure by underlying, settlement tokens, (N, M)."""
-    exposure = np.zeros((len(view.lots), len(view.underlyings)))
-    column = 0
-    for page in view.pages:
-        for _ in page.instruments:
-            value = quote_value(spots[page.underlying] * view.tick, token_decimals=view.token_decimals)
-            exposure[:, page.underlying] += view.lots[:, column] * value
-            column += 1
-    return exposure
 
 
 def compute(view: ChainView, bars: Bars, *, settings: KeeperSettings) -> Computed:
@@ -102,21 +95,35 @@ def compute(view: ChainView, bars: Bars, *, settings: KeeperSettings) -> Compute
     ------
     DataError
         If there are no bars, a symbol is missing, or the history is too short.
+    PageError
+        If a number does not fit the page.
     """
     if not len(bars.known_at):
         raise DataError("there are no bars: give the keeper a price history")
     own = bars.select([u.symbol for u in view.underlyings])
     bar_h = own.bar_s / _HOUR_S
     spots = spot_ticks(view, own.closes[-1])
-    risk = estimate(
+    as_of, references = int(own.known_at[-1]), np.rint(spots)
+    for underlying, spot in zip(view.underlyings, references, strict=True):
+        if spot < 1:
+            raise PageError(f"{underlying.symbol}: a lot is worth less than a tick: use a larger lot")
+    listing = list_columns(view, spots=references, as_of=as_of)
+    estimate = estimate_portfolio(
         own.closes,
         bar_h=bar_h,
         roles=[settings.role(u.symbol) for u in view.underlyings],
         settings=settings.model,
-        books=live_exposures(view, spots),
+        dated=listing.dated,
+        spots=references,
+        lots=listing.by_column(view.lots),
+        lot_value=np.array([quote_value(s * view.tick, token_decimals=view.token_decimals) for s in spots]),
     )
+    risk, m = estimate.risk, len(spots)
     posted = post_within(
-        risk.long_es, risk.short_es, risk.lanes.values, ranges=[u.probe_range for u in view.underlyings]
+        risk.long_es[:m],
+        risk.short_es[:m],
+        risk.lanes.values[:, :m],
+        ranges=[u.probe_range for u in view.underlyings],
     )
     volume = daily_volume_from_bars(own.traded_value, bar_h=bar_h)
     liquidity = liquidity_coefficients(
@@ -126,14 +133,28 @@ def compute(view: ChainView, bars: Bars, *, settings: KeeperSettings) -> Compute
             [value_ticks(v, token_decimals=view.token_decimals, tick=view.tick) for v in volume]
         ),
     )
-    as_of = int(own.known_at[-1])
-    pages = [
-        _page(page, view.underlyings[page.underlying], view, as_of, spots, posted, liquidity, settings)
-        for page in view.pages
-    ]
+    # One factor for everything; what raises an underlying's probe raises all its legs.
+    factor = posted.lambda_bps / 10_000
+    raised = factor * posted.raised[listing.underlying[m:]]
+    pages = page_inputs(
+        view,
+        Numbers(
+            as_of=as_of,
+            spots=references,
+            listing=listing,
+            estimate=estimate,
+            posted=posted,
+            long_es=np.concatenate([posted.long_es, risk.long_es[m:] * raised]),
+            short_es=np.concatenate([posted.short_es, risk.short_es[m:] * raised]),
+            lanes=risk.lanes.values * factor,
+            liquidity=liquidity,
+        ),
+        settings=settings,
+    )
     return Computed(
         as_of=as_of,
         spots=spots,
+        listing=listing,
         risk=risk,
         posted=posted,
         liquidity=liquidity,
@@ -141,78 +162,20 @@ def compute(view: ChainView, bars: Bars, *, settings: KeeperSettings) -> Compute
     )
 
 
-def _page(
-    page: PageView,
-    underlying: UnderlyingView,
-    view: ChainView,
-    as_of: int,
-    spots: Floats,
-    posted: PostedRisk,
-    liquidity: LiquidityCoefficients,
-    settings: KeeperSettings,
-) -> PageInput:
-    u = page.underlying
-    spot = float(np.rint(spots[u]))
-    records = [_record(page, slot, spot, u, posted, underlying) for slot in range(len(page.instruments))]
-    carried = 0 if page.head is None else accrued_funding_x32(page.head, at_s=as_of)
-    return PageInput(
-        underlying=u,
-        page_id=page.page_id,
-        as_of_s=as_of,
-        tick=view.tick,
-        reference_spot=spot,
-        max_drift=settings.max_drift,
-        liquidity=LiquidityInput(
-            half_spread=float(liquidity.half_spread[u]),
-            y_volatility=float(liquidity.impact[u]),
-            daily_volume=float(liquidity.daily_volume[u]),
-            half_volatility_spread=0.0,
-        ),
-        factors=view.factors,
-        records=records,
-        funding=FundingInput(
-            cumulative_x32=carried,
-            rate=settings.funding_per_8h * spot / _SECONDS_8H,
-            cap_s=settings.funding_cap_s,
-        ),
-        lambda_factor=posted.lambda_bps / 10_000,
-        lane_count=posted.lanes.shape[0],
-        probe_slot=underlying.probe_slot if underlying.probe_page == page.page_id else 0,
-    )
-
-
-def _record(
-    page: PageView, slot: int, spot: float, u: int, posted: PostedRisk, underlying: UnderlyingView
-) -> RecordInput:
-    terms = page.instruments[slot]
-    if terms.kind != Kind.PERPETUAL:
-        raise DataError(
-            f"slot {slot} of page {page.page_id} is no perpetual: this keeper prices perpetuals only"
-        )
-    return RecordInput(
-        name=f"{underlying.symbol} perpetual (page {page.page_id}, slot {slot})",
-        kind=terms.kind,
-        shift=terms.shift,
-        generation=terms.generation,
-        mark=spot,
-        delta=1.0,
-        leg_long=float(posted.long_es[u]) * spot,
-        leg_short=float(posted.short_es[u]) * spot,
-        lanes=[float(lane) for lane in posted.lanes[:, u] * spot],
-    )
-
-
 def propose(
     view: ChainView, computed: Computed, bars: Bars, *, epoch: int, settings: KeeperSettings
 ) -> Proposal:
-    """Return the manifest for an epoch, naming the computed pages."""
+    """Return the manifest for an epoch, naming the computed pages and the root over the books of the view."""
+    books = certify_books(
+        view, computed, view.books, lambda_bps=computed.posted.lambda_bps, settings=settings
+    )
     return Proposal(
         manifest=Manifest(
             epoch=epoch,
             as_of=computed.as_of,
             valid_until=computed.as_of + settings.validity_s,
             config_digest=view.config_digest,
-            book_root=bytes(32),
+            book_root=book_tree(books).root,
             book_block=view.block_number,
             inputs_hash=_hash(
                 ",".join(bars.symbols).encode(),
@@ -225,6 +188,7 @@ def propose(
             pages=tuple(init_code_hash(payload) for payload in computed.payloads),
         ),
         payloads=computed.payloads,
+        books=books,
     )
 
 

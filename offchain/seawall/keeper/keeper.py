@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from eth_account.signers.local import LocalAccount
 
 from seawall.chain.contracts import System
+from seawall.errors import ConsistencyError
+from seawall.keeper.accounts import AccountBook, find_holders, read_books
+from seawall.keeper.books import check_books
 from seawall.keeper.check import check_proposal
 from seawall.keeper.compute import Computed, Proposal, compute, propose, spot_ticks
+from seawall.keeper.leaves import LeafStore
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
 from seawall.keeper.view import ChainView
@@ -48,6 +52,8 @@ class Keeper:
         Returns the bars known at a time, and none later.
     settings
         The same for all keepers of one deployment, up to their own data.
+    leaves
+        Where the leaves of endorsed book roots are kept for accounts to find their proofs; nowhere by default.
     """
 
     def __init__(
@@ -58,12 +64,14 @@ class Keeper:
         store: SignatureStore,
         history: Callable[[int], Bars],
         settings: KeeperSettings,
+        leaves: LeafStore | None = None,
     ) -> None:
         self._system = system
         self._account = account
         self._store = store
         self._history = history
         self._settings = settings
+        self._leaves = leaves
 
     @property
     def address(self) -> str:
@@ -86,13 +94,14 @@ class Keeper:
         Raises
         ------
         ConsistencyError
-            If it differs from own numbers.
+            If it differs from own numbers, or its books from those on the chain.
         Reverted
             If the oracle would reject it.
         EquivocationRisk
             If another digest was signed for this epoch.
         """
         check_proposal(proposal, own, view, settings=self._settings)
+        self.check_books(proposal, own, view)
         self._system.oracle.call("previewActivate", proposal.manifest.as_tuple())
         digest = proposal.manifest.digest(manifest_domain(chain_id=view.chain_id, oracle=view.oracle))
         return self._store.sign_once(
@@ -103,6 +112,40 @@ class Keeper:
             signer=self.address,
             epoch=proposal.manifest.epoch,
         )
+
+    def check_books(self, proposal: Proposal, own: Computed, view: ChainView) -> None:
+        """Pass if a proposal certifies the books at its snapshot block, as this keeper would; keep their proofs.
+
+        Raises
+        ------
+        ConsistencyError
+            If books, tail risks or root differ.
+        StoreError
+            If the proofs cannot be kept.
+        """
+        block = proposal.manifest.book_block
+        books = self._books_at(block, view)
+        tree = check_books(proposal, own, view, books, settings=self._settings)
+        if self._leaves is not None and proposal.books:
+            epoch = proposal.manifest.epoch
+            self._leaves.put(tree, proposal.books, books, epoch=epoch, block=block)
+
+    def _books_at(self, block: int, view: ChainView) -> tuple[AccountBook, ...]:
+        """Return the books at the end of a snapshot block, which must not be much older than the view."""
+        if block == view.block_number:
+            return view.books
+        eth = self._system.oracle.w3.eth
+        newest = int(eth.block_number)
+        age = view.timestamp - int(eth.get_block(block)["timestamp"]) if block <= newest else 0
+        if block > newest or age > self._settings.book_age_s:
+            raise ConsistencyError(
+                f"will not sign: books of block {block} are {age} s old, or not there yet at block {newest}"
+            )
+        accounts = dict.fromkeys(view.accounts)
+        if block > view.block_number:
+            found = find_holders(self._system, from_block=view.block_number + 1, to_block=block)
+            accounts |= dict.fromkeys(found)
+        return read_books(self._system, tuple(accounts), block=block)
 
     def sign_prices(
         self, view: ChainView, *, time_s: int, observed_at: int, feed: str, dead: frozenset[str] = frozenset()

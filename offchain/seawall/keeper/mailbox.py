@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from seawall.errors import PageError, StoreError
+from seawall.keeper.books import BookLeaf
 from seawall.keeper.compute import Proposal
 from seawall.keeper.keeper import SignedBatch
+from seawall.page.layout import join_words, split_words
 from seawall.page.manifest import Manifest
 from seawall.page.typed_data import PriceBatch, recover
 
@@ -43,7 +45,9 @@ class Mailbox:
         """Publish a proposal for its epoch."""
         manifest = {name: _plain(value) for name, value in asdict(proposal.manifest).items()}
         pages = [payload.hex() for payload in proposal.payloads]
-        self._write(f"proposal-{proposal.manifest.epoch}", {"manifest": manifest, "pages": pages})
+        books = [[join_words(leaf.words).hex(), str(leaf.shortfall)] for leaf in proposal.books]
+        content = {"manifest": manifest, "pages": pages, "books": books}
+        self._write(f"proposal-{proposal.manifest.epoch}", content)
 
     def proposal(self, epoch: int) -> Proposal | None:
         """Return the proposal for an epoch, None if there is none or it does not parse."""
@@ -136,4 +140,8 @@ def _proposal(read: Mapping[str, Any]) -> Proposal:
             pages=tuple(bytes.fromhex(page) for page in fields["pages"]),
         ),
         payloads=tuple(bytes.fromhex(page) for page in read["pages"]),
+        books=tuple(
+            BookLeaf(words=tuple(split_words(bytes.fromhex(words))), shortfall=int(shortfall))
+            for words, shortfall in read["books"]
+        ),
     )

@@ -21,6 +21,7 @@ from seawall.errors import ConfigError, QuorumError, RetryLater, SeawallError, S
 from seawall.keeper.compute import Computed, Proposal
 from seawall.keeper.compute import compute as compute_numbers
 from seawall.keeper.keeper import Keeper
+from seawall.keeper.leaves import LeafStore
 from seawall.keeper.mailbox import Mailbox
 from seawall.keeper.post import activate, push_prices, stage
 from seawall.keeper.settings import KeeperSettings
@@ -67,6 +68,7 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         store=SignatureStore(config.keeper.store),
         history=lambda time_s: _bars(config.keeper.market_data).until(time_s),
         settings=settings,
+        leaves=LeafStore(config.keeper.books),
     )
     service = KeeperService(
         config, keeper, session.payer(), Mailbox(config.keeper.mailbox, oracle=system.oracle.address), system

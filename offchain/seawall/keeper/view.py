@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,28 +9,25 @@ import numpy.typing as npt
 from eth_utils.address import to_checksum_address
 
 from seawall.chain.contracts import System
+from seawall.keeper.accounts import AccountBook, find_holders, lots_of, read_books
 from seawall.keeper.policy import ProbeRange
 from seawall.page.decode import Head, Page, decode_page
 from seawall.page.inputs import FactorsInput
-from seawall.page.layout import (
-    BOOK_PAGE,
-    ENTRIES_PER_WORD,
-    PAGE_PREFIX_BYTES,
-    POSITION,
-    RECORD,
-    unpack,
-    unpack_entries,
-)
+from seawall.page.layout import PAGE_PREFIX_BYTES, RECORD, unpack
 
-__all__ = ["ChainReader", "ChainView", "InstrumentTerms", "PageView", "UnderlyingView"]
+__all__ = [
+    "ChainReader",
+    "ChainView",
+    "InstrumentTerms",
+    "PageView",
+    "UnderlyingView",
+    "instrument_columns",
+]
 
 Floats = npt.NDArray[np.float64]
 
 
 _LAST_PAGE = 255
-
-# Events after which an account may hold something, and the arguments that name it.
-_HOLDERS = {"Deposited": ("account",), "Traded": ("taker", "maker"), "SliceMoved": ("to",)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,8 +76,12 @@ class ChainView:
     ----------
     epoch, as_of, activated_at
         Of the manifest in force, zeros if there is none.
+    accounts
+        All that ever had a deposit or a position by this block or shortly after, oldest first.
+    books
+        Of those that hold positions at the end of this block, in the same order.
     lots
-        Signed lots of every account with positions, one column an instrument in order of page and slot, (N, I).
+        Signed lots of the accounts that hold a listed instrument, one column an instrument as in `columns`, (N, I).
     """
 
     chain_id: int
@@ -99,7 +99,14 @@ class ChainView:
     token_decimals: int
     underlyings: tuple[UnderlyingView, ...]
     pages: tuple[PageView, ...]
+    accounts: tuple[bytes, ...]
+    books: tuple[AccountBook, ...]
     lots: Floats
+
+    @property
+    def columns(self) -> dict[tuple[int, int, int], int]:
+        """Return the column of every listed (page, slot, generation), in order of page and slot."""
+        return instrument_columns(self.pages)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,9 +144,8 @@ class ChainReader:
         """Return all accounts that ever had a deposit or a position, oldest first; each block is searched once."""
         latest = int(self._system.vault.w3.eth.block_number)
         if latest >= self._next_block:
-            events = self._system.vault.logs(*_HOLDERS, from_block=self._next_block, to_block=latest)
-            for event in events:
-                self._accounts.update({bytes(event.args[name]): None for name in _HOLDERS[event.name]})
+            found = find_holders(self._system, from_block=self._next_block, to_block=latest)
+            self._accounts.update(dict.fromkeys(found))
             self._next_block = latest + 1
         return tuple(self._accounts)
 
@@ -158,6 +164,9 @@ class ChainReader:
         epoch, as_of, activated_at, _ = system.oracle.call("currentManifest")
         pages = self._pages(system.registry.call("pageCount"))
         config = self._configuration()
+        accounts = self.accounts()
+        books = read_books(system, accounts, block=int(block["number"]))
+        lots = lots_of((book.words for book in books), instrument_columns(pages))
         return ChainView(
             chain_id=self._chain_id,
             oracle=system.oracle.address,
@@ -174,7 +183,9 @@ class ChainReader:
             token_decimals=self._token_decimals,
             underlyings=tuple(self._underlying(i) for i in range(system.registry.call("underlyingCount"))),
             pages=pages,
-            lots=_lots(system, self.accounts(), pages),
+            accounts=accounts,
+            books=books,
+            lots=lots[lots.any(axis=1)],
         )
 
     def _configuration(self) -> _Config:
@@ -256,32 +267,7 @@ def _terms(word: int) -> InstrumentTerms:
     )
 
 
-def _lots(system: System, accounts: tuple[bytes, ...], pages: tuple[PageView, ...]) -> Floats:
-    """Return signed lots by account and instrument, accounts without positions left out."""
-    columns: dict[tuple[int, int, int], int] = {}
-    for page in pages:
-        for slot, terms in enumerate(page.instruments):
-            columns[(page.page_id, slot, terms.generation)] = len(columns)
-    rows = []
-    for words in system.lens.call("books", list(accounts)) if accounts else ():
-        row = np.zeros(len(columns))
-        for position in _positions(list(words)):
-            column = columns.get(position[:3])
-            if column is not None:
-                row[column] = float(position[3])
-        if row.any():
-            rows.append(row)
-    return np.array(rows) if rows else np.zeros((0, len(columns)))
-
-
-def _positions(words: list[int]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield page, slot, generation and signed lots of a book's words."""
-    at = 0
-    while at < len(words):
-        head = unpack(BOOK_PAGE, words[at], where="book")
-        count = head["count"]
-        length = -(-count // ENTRIES_PER_WORD)
-        for entry in unpack_entries(words[at + 1 : at + 1 + length])[:count]:
-            fields = unpack(POSITION, entry, where="position")
-            yield head["page"], fields["slot"], fields["generation"], fields["lots"]
-        at += 1 + length
+def instrument_columns(pages: tuple[PageView, ...]) -> dict[tuple[int, int, int], int]:
+    """Return a column for every listed (page, slot, generation), in order of page and slot."""
+    listed = ((page.page_id, slot, t.generation) for page in pages for slot, t in enumerate(page.instruments))
+    return {instrument: column for column, instrument in enumerate(listed)}

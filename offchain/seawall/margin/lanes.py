@@ -89,7 +89,14 @@ def coverable(
 
 
 def choose_lanes(
-    pnl: Floats, weights: Floats, books: Floats, *, alpha: float, settings: LaneSettings, seed: int
+    pnl: Floats,
+    weights: Floats,
+    books: Floats,
+    *,
+    alpha: float,
+    settings: LaneSettings,
+    seed: int,
+    structures: Floats | None = None,
 ) -> Lanes:
     """Return K measures in C that cover live books, design books and an adversary's.
 
@@ -113,6 +120,8 @@ def choose_lanes(
         Number of lanes and search effort.
     seed
         Seed of the random design books; the same inputs give the same lanes.
+    structures
+        Further design books, (D, M).
 
     Raises
     ------
@@ -128,11 +137,10 @@ def choose_lanes(
             "no instrument has a positive expected shortfall: the scenarios hold no loss to cover"
         )
     search.add_books(live, share=1.0, minimum=settings.minimum_book_es)
-    search.add_books(
-        design_books(cube, probabilities, random_books=settings.random_design_books, seed=seed),
-        share=settings.design_share,
-        minimum=0.0,
-    )
+    design = design_books(cube, probabilities, random_books=settings.random_design_books, seed=seed)
+    if structures is not None:
+        design = np.concatenate([design, checked(structures, name="structures", shape=(None, cube.shape[1]))])
+    search.add_books(design, share=settings.design_share, minimum=0.0)
     search.start(settings.lanes - settings.adversarial_lanes)
     search.improve()
     return search.finish()

@@ -15,25 +15,27 @@ from seawall.margin.shortfall import book_shortfall, expected_shortfall
 from seawall.margin.stress import Role, stress_log_returns
 from seawall.margin.volatility import sigma_path
 
-__all__ = ["RiskEstimate", "estimate", "leg_shortfall", "spot_pnl"]
+__all__ = ["RiskEstimate", "assess", "estimate", "joint_returns", "leg_shortfall", "spot_pnl"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskEstimate:
-    """Hold one epoch's risk of perpetuals on M underlyings, as fractions of spot.
+    """Hold one epoch's risk as fractions of spot: of perpetuals on M underlyings, and of C - M instruments behind them.
+
+    Where there are none of those C is M.
 
     Attributes
     ----------
     scenarios
         The joint log-returns and weights everything below is computed from.
     pnl
-        P&L of one unit of spot exposure, (S, M).
+        P&L of one unit of spot exposure, (S, C).
     long_es, short_es
-        Expected shortfall of one unit of spot exposure held long and short, at least zero, (M,).
+        Expected shortfall of one unit of spot exposure held long and short, at least zero, (C,).
     book_es
         Expected shortfall of each live book in settlement units, (N,); may be negative.
     lanes
-        `values` are P&L per unit of spot exposure, (K, M).
+        `values` are P&L per unit of spot exposure, (K, C).
     live, unseen
         Coverage of the books passed in and of random ones drawn afterwards, without dust and near-perfect
         hedges.
@@ -113,18 +115,66 @@ def estimate(
     ConfigError
         If `bar_h` does not divide the horizon and the step.
     """
+    _, scenarios = joint_returns(closes, bar_h=bar_h, roles=roles, settings=settings, implied=implied)
+    live = np.empty((0, len(roles))) if books is None else books
+    return assess(scenarios, spot_pnl(scenarios.log_returns), live, settings=settings)
+
+
+def joint_returns(
+    closes: Floats,
+    *,
+    bar_h: float,
+    roles: Sequence[Role],
+    settings: ModelSettings,
+    implied: Floats | None = None,
+) -> tuple[Floats, ScenarioSet]:
+    """Return the volatilities of all bars, (T, M), and the scenarios as of the last; parameters as for `estimate`."""
     sigma = sigma_path(closes, bar_h=bar_h, settings=settings, implied=implied)
     if len(roles) != sigma.shape[1]:
         raise DataError(f"{len(roles)} roles for {sigma.shape[1]} underlyings: give one each")
-    scenarios = build_scenarios(
-        closes, sigma, bar_h=bar_h, settings=settings, stress=stress_log_returns(roles)
-    )
-    pnl, weights = spot_pnl(scenarios.log_returns), scenarios.weights
+    stress = stress_log_returns(roles)
+    return sigma, build_scenarios(closes, sigma, bar_h=bar_h, settings=settings, stress=stress)
+
+
+def assess(
+    scenarios: ScenarioSet,
+    pnl: Floats,
+    books: Floats,
+    *,
+    settings: ModelSettings,
+    structures: Floats | None = None,
+) -> RiskEstimate:
+    """Return legs, lanes and coverage of instruments whose P&L is known.
+
+    Parameters
+    ----------
+    scenarios
+        Joint scenarios.
+    pnl
+        P&L of one unit of each instrument in them, (S, C).
+    books
+        Live books in these units, (N, C).
+    settings
+        Level, lanes, probe books, seed.
+    structures
+        Books of these instruments that people tend to hold, for lanes to cover, (D, C); none by default.
+
+    Raises
+    ------
+    DataError
+        If an array is malformed.
+    """
+    weights, columns = scenarios.weights, pnl.shape[1]
     long_es, short_es = leg_shortfall(pnl, weights, alpha=settings.alpha)
-    live = np.empty((0, len(roles))) if books is None else books
-    live = checked(live, name="books", shape=(None, len(roles)))
+    live = checked(books, name="books", shape=(None, columns))
     lanes = choose_lanes(
-        pnl, weights, live, alpha=settings.alpha, settings=settings.lanes, seed=settings.seed
+        pnl,
+        weights,
+        live,
+        alpha=settings.alpha,
+        settings=settings.lanes,
+        seed=settings.seed,
+        structures=structures,
     )
     legs = np.stack([long_es, short_es])
     unseen = probe_books(np.maximum(legs.max(axis=0), 1e-12), count=settings.probe_books, seed=settings.seed)

@@ -13,6 +13,7 @@ from seawall.page.inputs import AtomInput, LiquidityInput, PageInput, RecordInpu
 from seawall.page.layout import (
     ATOM,
     DELTA_ONE,
+    GAMMA_ONE,
     LANE_BIAS,
     LANES_PER_WORD,
     PAGE_VERSION,
@@ -20,10 +21,9 @@ from seawall.page.layout import (
     Field,
 )
 
-__all__ = ["accrued_funding_x32", "encode_page", "quantise_page", "shift_for"]
+__all__ = ["accrued_funding_x32", "encode_page", "quantise_page", "shift_for", "vega_unit_for"]
 
 _X32 = 1 << 32
-_GAMMA_ONE = 1 << 10
 _BPS = 10_000
 _LANE_MAX = LANE_BIAS - 1
 _RECORD = {field.name: field for field in RECORD}
@@ -97,7 +97,7 @@ def quantise_page(page: PageInput) -> Page:
             raise PageError(
                 f"instrument {record.name}: {len(record.lanes)} lanes, expected {page.lane_count}"
             )
-    unit = _vega_unit(page.records, page.liquidity.half_volatility_spread)
+    unit = page.vega_unit or vega_unit_for(page.records, page.liquidity.half_volatility_spread)
     return Page(
         head=_head(page, vega_unit=unit),
         records=tuple(_record(record, vega_unit=unit) for record in page.records),
@@ -158,7 +158,7 @@ def _record(record: RecordInput, *, vega_unit: int) -> Record:
             _nearest(record.delta * DELTA_ONE, f"{where} delta"), _RECORD["delta_x22"], where=where
         ),
         gamma_spot_x10=_fitted(
-            _nearest(record.gamma_spot * _GAMMA_ONE, f"{where} gamma"), _RECORD["gamma_spot_x10"], where=where
+            _nearest(record.gamma_spot * GAMMA_ONE, f"{where} gamma"), _RECORD["gamma_spot_x10"], where=where
         ),
         leg_long_scaled=_leg(record, record.leg_long, side="long"),
         leg_short_scaled=_leg(record, record.leg_short, side="short"),
@@ -206,7 +206,7 @@ def _atom(atom: AtomInput, *, where: str) -> Atom:
     raise PageError(f"{where}: expected shortfall of {shortfall:.6g} ticks does not fit: use smaller ratios")
 
 
-def _vega_unit(records: Sequence[RecordInput], half_spread: float) -> int:
+def vega_unit_for(records: Sequence[RecordInput], half_spread: float) -> int:
     """Return the ticks a unit of vega stands for: a power of two.
 
     Rounding errs as much in vega as in the charge a unit when ``unit = sqrt(max vega / half spread)``.

@@ -145,6 +145,8 @@ class PageInput:
         By what every risk number was scaled down, at most 1.
     lane_count
         Lanes of every record, a multiple of 16, the same on every page of a manifest.
+    vega_unit
+        Ticks a unit of vega stands for, the same on all pages of an underlying; by default the best for this page.
     """
 
     underlying: int
@@ -162,3 +164,4 @@ class PageInput:
     lane_count: int = 64
     probe_slot: int = 0
     frozen: bool = False
+    vega_unit: int | None = None

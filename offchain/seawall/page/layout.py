@@ -16,6 +16,8 @@ __all__ = [
     "DELTA_ONE",
     "ENTRIES_PER_WORD",
     "FLAG_AUCTION",
+    "FLAG_SETTLED",
+    "GAMMA_ONE",
     "HEAD0",
     "HEAD1",
     "HEAD2",
@@ -58,12 +60,14 @@ LANE_BIAS = 0x8000
 ATOM_BYTES = 16
 ATOM_LEGS = 3
 DELTA_ONE = 1 << 22
+GAMMA_ONE = 1 << 10
 ENTRIES_PER_WORD = 4  # positions in a book word, entries in a certificate word
 MAX_TRADED_POSITIONS = 64
 MAX_POSITIONS = 128
 MAX_PAGES = 6
 MAX_SCALED_LOTS = 1 << 39  # |lots| << shift stays below, so that 128 positions fit a 64-bit sub-word
 FLAG_AUCTION = 1
+FLAG_SETTLED = 2
 
 
 class Kind(IntEnum):

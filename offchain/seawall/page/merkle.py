@@ -7,7 +7,7 @@ from eth_utils.crypto import keccak
 from seawall.errors import PageError
 from seawall.page.layout import BOOK_PAGE, join_words, pack
 
-__all__ = ["EMPTY_ROOT", "MerkleTree", "book_leaf", "book_words", "verify_proof"]
+__all__ = ["EMPTY_ROOT", "MerkleTree", "book_leaf", "book_words", "sibling_places", "verify_proof"]
 
 EMPTY_ROOT = bytes(32)
 _WORD_END = 1 << 256
@@ -69,8 +69,13 @@ class MerkleTree:
         """Return the root; 32 zero bytes if there is no leaf."""
         return self._nodes[0] if self._nodes else EMPTY_ROOT
 
-    def proof(self, leaf: bytes) -> tuple[bytes, ...]:
-        """Return the siblings from a leaf up to the root.
+    @property
+    def nodes(self) -> tuple[bytes, ...]:
+        """Return every node by its place: the root at 0, the children of place i at 2i + 1 and 2i + 2."""
+        return tuple(self._nodes)
+
+    def place(self, leaf: bytes) -> int:
+        """Return the place of a leaf.
 
         Raises
         ------
@@ -79,11 +84,26 @@ class MerkleTree:
         """
         if leaf not in self._place:
             raise PageError(f"Merkle tree: no leaf {leaf.hex()}")
-        node, siblings = self._place[leaf], []
-        while node:
-            siblings.append(self._nodes[node + 1 if node % 2 else node - 1])
-            node = (node - 1) // 2
-        return tuple(siblings)
+        return self._place[leaf]
+
+    def proof(self, leaf: bytes) -> tuple[bytes, ...]:
+        """Return the siblings from a leaf up to the root.
+
+        Raises
+        ------
+        PageError
+            If the leaf is not in the tree.
+        """
+        return tuple(self._nodes[place] for place in sibling_places(self.place(leaf)))
+
+
+def sibling_places(place: int) -> tuple[int, ...]:
+    """Return the places of the siblings from a node up to the root."""
+    places = []
+    while place:
+        places.append(place + 1 if place % 2 else place - 1)
+        place = (place - 1) // 2
+    return tuple(places)
 
 
 def verify_proof(proof: Sequence[bytes], *, root: bytes, leaf: bytes) -> bool:

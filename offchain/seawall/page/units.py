@@ -1,10 +1,14 @@
 """Prices of people to prices of the chain and back: the only place that knows decimals."""
 
+import math
+from fractions import Fraction
+
 from seawall.errors import PageError
 
-__all__ = ["lot_ticks", "quote_value", "token_units", "value_ticks"]
+__all__ = ["lot_ticks", "quote_value", "shortfall_units", "token_units", "value_ticks"]
 
 _WAD = 10**18
+_BPS = 10_000
 
 
 def lot_ticks(price: float, *, lot_size_wad: int, token_decimals: int, tick: int) -> float:
@@ -52,3 +56,19 @@ def token_units(value: float, *, token_decimals: int) -> int:
 def quote_value(units: float, *, token_decimals: int) -> float:
     """Return units of the settlement token as tokens."""
     return float(units) / 10.0**token_decimals
+
+
+def shortfall_units(ticks: float, *, tick: int, lambda_bps: int) -> int:
+    """Return the tail risk that a book's leaf carries, settlement token units: ``max(0, ceil(lambda ES tick))``.
+
+    A book's tail risk is scaled by the factor of its manifest's legs, lanes and atoms. Showing the book then proves
+    ``U >= lambda ES`` and ``L <= lambda (ES(b) - ES(b - w)) <= lambda ES(w)``; an unscaled one would break the latter.
+
+    Raises
+    ------
+    PageError
+        If the tail risk is not a finite number.
+    """
+    if not math.isfinite(ticks):
+        raise PageError(f"a book's tail risk is {ticks}, not a number")
+    return max(0, math.ceil(Fraction(ticks) * tick * lambda_bps / _BPS))

@@ -20,7 +20,15 @@ class Request:
 
 @dataclass(slots=True)
 class Account:
-    """Hold one account; money in settlement token units."""
+    """Hold one account; money in settlement token units.
+
+    Attributes
+    ----------
+    settled
+        Whether a wind-down has settled it and what remains in its book is collateral.
+    debt
+        What it still owes against that.
+    """
 
     cash: int = 0
     book: Book = field(default_factory=Book)
@@ -28,6 +36,13 @@ class Account:
     in_auction: bool = False
     loss: int = 0
     request: Request | None = None
+    settled: bool = False
+    debt: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the account holds positions for which a wind-down would still have to wait."""
+        return bool(self.book) and not self.settled
 
     def copy(self) -> "Account":
         """Return an account that can be changed alone."""

@@ -18,12 +18,24 @@ _SHORTFALL_END = 1 << 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Certificate:
-    """Hold what `IMarginVault.Certificate` holds, under the same names."""
+    """Hold what `IMarginVault.Certificate` holds, under the same names.
+
+    A book is shown if any of the last three is not empty; without words it is the account's own, as stored.
+    """
 
     atoms: tuple[int, ...] = ()
     book_shortfall: int = 0
     book: tuple[int, ...] = ()
     proof: tuple[bytes, ...] = ()
+
+    @property
+    def shows(self) -> bool:
+        """Say whether a book is shown."""
+        return bool(self.book or self.proof or self.book_shortfall)
+
+    def shown_words(self, book: Book) -> tuple[int, ...]:
+        """Return the words of the book shown to the account that holds `book`; none if none is."""
+        return self.book or (book.words() if self.shows else ())
 
     def as_tuple(self) -> tuple[tuple[int, ...], int, tuple[int, ...], tuple[bytes, ...]]:
         """Return the fields in the order of the struct, for a contract call."""
@@ -87,7 +99,9 @@ class Residual:
         self._record(page, slot)
         self._lots[page, slot] = self._lots.get((page, slot), 0) - lots
 
-    def subtract_book(self, certificate: Certificate, *, root: bytes, tick: int) -> int:
+    def subtract_book(
+        self, certificate: Certificate, words: tuple[int, ...], *, root: bytes, tick: int
+    ) -> int:
         """Take a certified basket out of the rest and return what it proves of L, settlement token units.
 
         ``ES(w) >= ES(b) - ES(b - w) > shown - 1 - U(b - w)``, where the tail risk shown is ES(b) rounded up.
@@ -98,9 +112,9 @@ class Residual:
             `BadCertificate`, if the basket is not under the root or holds what the manifest lacks.
         """
         require(root != EMPTY_ROOT and certificate.book_shortfall < _SHORTFALL_END, "BadCertificate")
-        leaf = book_leaf(certificate.book_shortfall, certificate.book)
+        leaf = book_leaf(certificate.book_shortfall, words)
         require(verify_proof(certificate.proof, root=root, leaf=leaf), "BadCertificate")
-        for page, position in Book.from_words(certificate.book):
+        for page, position in Book.from_words(words):
             require(self._record(page, position.slot).generation == position.generation, "BadCertificate")
             self._take(page, position.slot, position.lots)
         self._shown = certificate.book_shortfall

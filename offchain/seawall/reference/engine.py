@@ -9,14 +9,16 @@ from seawall.page.layout import Kind
 from seawall.reference.book import Book
 from seawall.reference.certificate import EMPTY, Certificate, Residual, charge
 from seawall.reference.integers import ceil_div
-from seawall.reference.marks import live_mark, spot_state
+from seawall.reference.marks import expiring_mark, spot_state
 from seawall.reference.state import (
+    NO_SETTLEMENTS,
     RISK_PRICE_AGE_S,
     Flag,
     Health,
     ManifestState,
     Margin,
     Price,
+    Settling,
     is_priced,
     price_age,
 )
@@ -43,6 +45,7 @@ class _Sums:
     spot: int
     priced: bool
     value: int = 0
+    spot_value: int = 0
     charged: int = 0
     delta_x22: int = 0
     gross_lots: int = 0
@@ -113,7 +116,9 @@ def assess(
     prices: Mapping[int, Price],
     now: int,
     open_interest: Mapping[int, int],
+    settlements: Mapping[tuple[int, int], Settling] = NO_SETTLEMENTS,
     certificate: Certificate = EMPTY,
+    lanes: bool = True,
 ) -> Margin:
     """Return an account's margin under one manifest.
 
@@ -127,6 +132,10 @@ def assess(
         By underlying; one that is absent was never seen.
     open_interest
         Long lots of all accounts, by underlying.
+    settlements
+        By underlying and hour of expiry, of those whose window has begun; the weight of one that is absent is 0.
+    lanes
+        Whether they count; without them L is what a book shown proves.
 
     Raises
     ------
@@ -134,18 +143,19 @@ def assess(
         `BadCertificate`; nothing else, whatever the book and the pages.
     """
     if manifest is None:
-        return Margin(equity=cash, flags=Flag.NO_MANIFEST)
+        return Margin(equity=cash, quote=cash, flags=Flag.NO_MANIFEST)
     if not book:
-        return Margin(equity=cash, manifest_as_of=manifest.as_of)
+        return Margin(equity=cash, quote=cash, manifest_as_of=manifest.as_of)
     walk = _Walk()
     for page in book.pages:
-        _walk_page(walk, book, page, manifest=manifest, prices=prices, now=now)
+        _walk_page(walk, book, page, manifest=manifest, prices=prices, now=now, settlements=settlements)
+    walk.lanes = walk.lanes if lanes else []
     if not any(sums.priced for sums in walk.sums.values()):
         walk.flags |= Flag.NONE_PRICED
     if walk.drift_x32 > _X32:
         walk.flags |= Flag.DRIFTED
     if walk.head is None:
-        margin = Margin(equity=cash, initial=DUST_REQUIREMENT, flags=walk.flags)
+        margin = Margin(equity=cash, quote=cash, initial=DUST_REQUIREMENT, flags=walk.flags)
     else:
         upper, lower = _bounds(walk, book, manifest, certificate)
         margin = _margin(walk, cash=cash, upper=upper, lower=lower, open_interest=open_interest)
@@ -153,7 +163,14 @@ def assess(
 
 
 def _walk_page(
-    walk: _Walk, book: Book, page_id: int, *, manifest: ManifestState, prices: Mapping[int, Price], now: int
+    walk: _Walk,
+    book: Book,
+    page_id: int,
+    *,
+    manifest: ManifestState,
+    prices: Mapping[int, Price],
+    now: int,
+    settlements: Mapping[tuple[int, int], Settling],
 ) -> None:
     page = manifest.pages.get(page_id)
     if page is None:
@@ -180,9 +197,15 @@ def _walk_page(
             walk.flags |= Flag.MISSING
             continue
         lots = position.lots
-        value, delta = live_mark(record, state)
+        settling = settlements.get((head.underlying, record.expiry_hour))
+        value, delta, settled = expiring_mark(record, state, now=now, settling=settling)
+        if settled:
+            sums.value += lots * value
+            continue
         leg = charge(record, lots)
-        sums.value += lots * value - (0 if priced else 2 * leg)
+        worth = lots * value - (0 if priced else 2 * leg)
+        sums.value += worth
+        sums.spot_value += worth if record.kind == Kind.SPOT else 0
         sums.charged += leg
         sums.delta_x22 += lots * delta
         sums.gross_lots += abs(lots) if record.kind != Kind.SPOT else 0
@@ -200,25 +223,28 @@ def _bounds(walk: _Walk, book: Book, manifest: ManifestState, certificate: Certi
     """Return U and L, settlement token units."""
     assert walk.head is not None
     tick = walk.head.tick
-    named = {*book.pages, *Book.from_words(certificate.book).pages}
+    shown = certificate.shown_words(book)
+    named = {*book.pages, *Book.from_words(shown).pages}
     pages = {page: posted for page, posted in manifest.pages.items() if page in named}
     residual = Residual(pages, walk.held)
     lower = lane_bound(walk.lanes) * tick
-    if certificate.book:
-        proven = residual.subtract_book(certificate, root=manifest.book_root, tick=tick)
+    if certificate.shows:
+        proven = residual.subtract_book(certificate, shown, root=manifest.book_root, tick=tick)
         if not walk.flags & Flag.STALE:
             lower = max(lower, proven)
+    upper = residual.upper(tick=tick)
     residual.subtract_atoms(certificate.atoms)
-    return residual.upper(tick=tick), lower
+    return min(upper, residual.upper(tick=tick)), lower
 
 
 def _margin(walk: _Walk, *, cash: int, upper: int, lower: int, open_interest: Mapping[int, int]) -> Margin:
     assert walk.head is not None
     factors, tick = walk.head, walk.head.tick
-    value = floor_initial = floor_maintenance = liquidity = 0
+    value = spot_value = floor_initial = floor_maintenance = liquidity = 0
     for underlying, sums in walk.sums.items():
         net, gross = sums.net, sums.gross
         value += sums.value
+        spot_value += sums.spot_value
         floor_initial += ceil_div(
             factors.initial_net_floor_bps * net + factors.initial_gross_floor_bps * gross, _BPS
         )
@@ -235,6 +261,7 @@ def _margin(walk: _Walk, *, cash: int, upper: int, lower: int, open_interest: Ma
         fresh_since=walk.fresh_since,
         drift_x32=walk.drift_x32,
         flags=walk.flags,
+        quote=cash + tick * (value - spot_value),
     )
 
 
@@ -247,10 +274,21 @@ def health(
     prices: Mapping[int, Price],
     now: int,
     open_interest: Mapping[int, int],
+    settlements: Mapping[tuple[int, int], Settling] = NO_SETTLEMENTS,
 ) -> Health:
     """Return what liquidation goes by: an account must fail the current manifest and the baseline."""
-    base = assess(book, cash=cash, manifest=baseline, prices=prices, now=now, open_interest=open_interest)
-    margin = assess(book, cash=cash, manifest=current, prices=prices, now=now, open_interest=open_interest)
+    base, margin = (
+        assess(
+            book,
+            cash=cash,
+            manifest=manifest,
+            prices=prices,
+            now=now,
+            open_interest=open_interest,
+            settlements=settlements,
+        )
+        for manifest in (baseline, current)
+    )
     equity, maintenance = margin.equity, margin.maintenance
     if equity >= maintenance:
         return Health(equity=equity, maintenance=maintenance, liquidatable=False, current=margin)

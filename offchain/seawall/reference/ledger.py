@@ -64,6 +64,8 @@ class Vault:
         Who may call what. Entries that ask for it take the caller as `sender`.
     deployed_at
         Seconds.
+    debt_cap
+        What an account may owe against its collateral, as the desk says.
     """
 
     world: World
@@ -79,6 +81,7 @@ class Vault:
     authority: Authority = field(default_factory=Authority)
     deployed_at: int = 0
     wind_down: WindDown = field(default_factory=WindDown)
+    debt_cap: int = 0
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
@@ -108,8 +111,8 @@ class Vault:
 
     @property
     def holders(self) -> int:
-        """Return how many accounts have positions."""
-        return sum(bool(account.book) for account in self.accounts.values())
+        """Return how many accounts have positions; those that a wind-down has settled do not count."""
+        return sum(account.is_open for account in self.accounts.values())
 
     @property
     def is_open(self) -> bool:
@@ -126,16 +129,23 @@ class Vault:
         """
         require(self.is_open, "WoundDown")
 
-    def margin(self, key: bytes, certificate: Certificate = EMPTY, *, baseline: bool = False) -> Margin:
+    def margin(
+        self, key: bytes, certificate: Certificate = EMPTY, *, baseline: bool = False, lanes: bool = True
+    ) -> Margin:
         """Return an account's margin under the current manifest or the baseline."""
         account, world = self.account(key), self.world
         if not baseline:
             return self.margin_of(account, world.current, certificate)
         # A basket is proven under the current root only.
-        return self.margin_of(account, world.baseline, Certificate(atoms=certificate.atoms))
+        return self.margin_of(account, world.baseline, Certificate(atoms=certificate.atoms), lanes=lanes)
 
     def margin_of(
-        self, account: Account, manifest: ManifestState | None, certificate: Certificate = EMPTY
+        self,
+        account: Account,
+        manifest: ManifestState | None,
+        certificate: Certificate = EMPTY,
+        *,
+        lanes: bool = True,
     ) -> Margin:
         """Return the margin that an account would have."""
         return assess(
@@ -145,7 +155,9 @@ class Vault:
             prices=self.world.prices,
             now=self.world.now,
             open_interest=self.open_interest,
+            settlements=self.world.settlements,
             certificate=certificate,
+            lanes=lanes,
         )
 
     def health(self, key: bytes) -> Health:
@@ -159,20 +171,38 @@ class Vault:
             prices=world.prices,
             now=world.now,
             open_interest=self.open_interest,
+            settlements=world.settlements,
         )
 
     def deposit(self, key: bytes, value: int) -> None:
         """Credit an account with tokens that came in, whoever sent them; with a permit or without.
+
+        In a wind-down only what an account owes against its collateral is taken, and repaid first.
 
         Raises
         ------
         Rejected
             `WoundDown`, `ZeroAmount`, `CashOutOfRange`
         """
-        self.require_open()
+        account = self.account(key)
+        owed = account.debt
+        require(self.is_open or owed > 0, "WoundDown")
         require(value > 0, "ZeroAmount")
-        self.account(key).credit(value)
+        repaid = min(owed, value)
+        account.credit(value - repaid)
         self.tokens += value
+        account.debt -= repaid
+        self.reserve += repaid - self.repay_deficit(repaid)
+
+    def require_quote(self, key: bytes, quote: int) -> None:
+        """Require that collateral stands in for no more of the settlement token than the debt cap.
+
+        Raises
+        ------
+        Rejected
+            `QuoteDebt`
+        """
+        require(quote >= -self.debt_cap, "QuoteDebt", key, quote)
 
     def exit_haircut_wad(self) -> int:
         """Return what an exit leaves behind, at most 1, rounded up.

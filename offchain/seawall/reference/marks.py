@@ -5,10 +5,28 @@ from dataclasses import dataclass
 from seawall.page.decode import Head, Record
 from seawall.page.layout import DELTA_ONE, Kind
 from seawall.reference.integers import div_towards_zero
+from seawall.reference.state import Settling, Terms
 
-__all__ = ["MAX_SPOT_TICKS", "SpotState", "funding_at", "live_mark", "spot_state"]
+__all__ = [
+    "DATED",
+    "MAX_SPOT_TICKS",
+    "SETTLED_X16",
+    "SETTLEMENT_WINDOW_S",
+    "SpotState",
+    "expiring_mark",
+    "funding_at",
+    "is_expired",
+    "is_settling",
+    "live_mark",
+    "payoff",
+    "spot_state",
+]
 
+DATED = frozenset({Kind.FUTURE, Kind.CALL, Kind.PUT})
 MAX_SPOT_TICKS = (1 << 40) - 1
+SETTLED_X16 = 1 << 16
+SETTLEMENT_WINDOW_S = 30 * 60
+_HOUR_S = 3600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,13 +64,17 @@ def spot_state(head: Head, *, price: int, now: int) -> SpotState:
     """Return the state of a page at a price; 0 stands for a feed that never had one."""
     reference = head.reference_spot
     spot = min(price, MAX_SPOT_TICKS) if price else reference
+    return _state(reference, spot, funding=funding_at(head, now=now))
+
+
+def _state(reference: int, spot: int, *, funding: int = 0) -> SpotState:
     d_s = spot - reference
     return SpotState(
         spot=spot,
         d_s=d_s,
         d_d=div_towards_zero(d_s * d_s, 2 * reference),
         g_1=div_towards_zero(d_s << 22, reference),
-        funding=funding_at(head, now=now),
+        funding=funding,
     )
 
 
@@ -78,3 +100,44 @@ def live_mark(record: Record, state: SpotState) -> tuple[int, int]:
         most = min(value, record.strike, record.mark + max(0, -state.d_s))
         value = max(record.strike - state.spot, 0, linear, most)
     return value, delta
+
+
+def is_settling(record: Record | Terms, *, now: int) -> bool:
+    """Say whether an instrument is dated and its settlement window has begun."""
+    return (
+        record.kind in DATED
+        and record.expiry_hour > 0
+        and now >= record.expiry_hour * _HOUR_S - SETTLEMENT_WINDOW_S
+    )
+
+
+def is_expired(record: Record | Terms, *, now: int) -> bool:
+    """Say whether an instrument is dated and has expired."""
+    return is_settling(record, now=now) and now >= record.expiry_hour * _HOUR_S
+
+
+def expiring_mark(
+    record: Record, state: SpotState, *, now: int, settling: Settling | None
+) -> tuple[int, int, bool]:
+    """Return `live_mark` of any record, in its settlement window at ``S* = S + ((A - S) w >> 16)``; and if settled.
+
+    The slope is what the spot still moves: ``delta' (1 - w)``. At ``w = 1`` the value is the payoff at A.
+    """
+    if not is_settling(record, now=now):
+        return *live_mark(record, state), False
+    weight = min(settling.weight_x16, SETTLED_X16) if settling else 0
+    average = min(settling.average, MAX_SPOT_TICKS) if settling else 0
+    if weight == SETTLED_X16:
+        return payoff(record, average), 0, True
+    star = state.spot + ((average - state.spot) * weight >> 16)
+    value, delta = live_mark(record, _state(state.spot - state.d_s, star))
+    return value, delta * (SETTLED_X16 - weight) >> 16, False
+
+
+def payoff(terms: Record | Terms, spot: int) -> int:
+    """Return what one lot pays: S, a call ``max(S - K, 0)``, a put ``max(K - S, 0)``."""
+    if terms.kind == Kind.CALL:
+        return max(spot - terms.strike, 0)
+    if terms.kind == Kind.PUT:
+        return max(terms.strike - spot, 0)
+    return spot

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
+from types import MappingProxyType
 
 from seawall.page.decode import Page
 from seawall.page.merkle import EMPTY_ROOT
@@ -10,6 +11,7 @@ from seawall.reference.rejection import require
 
 __all__ = [
     "MAX_PRICE_AGE_S",
+    "NO_SETTLEMENTS",
     "RISK_PRICE_AGE_S",
     "Flag",
     "Health",
@@ -17,6 +19,7 @@ __all__ = [
     "ManifestState",
     "Margin",
     "Price",
+    "Settling",
     "Terms",
     "Total",
     "World",
@@ -52,6 +55,18 @@ class Price:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Settling:
+    """Hold how far a price has given way to its average before an expiry, ticks; weight 2^16 says that it stands."""
+
+    average: int = 0
+    weight_x16: int = 0
+    fixed: bool = False
+
+
+NO_SETTLEMENTS: Mapping[tuple[int, int], Settling] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Total:
     """Hold what the feed adds up of one underlying over live gaps: ticks times seconds, and seconds."""
 
@@ -61,11 +76,13 @@ class Total:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
-    """Hold what the registry says of one slot; the strike in ticks."""
+    """Hold what the registry says of one instrument; the strike in ticks, the expiry in hours since 1970."""
 
     kind: int
     generation: int = 1
     strike: int = 0
+    expiry_hour: int = 0
+    shift: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,11 +97,14 @@ class Listing:
         How many there are.
     pages
         By page: its underlying, and the terms of its slots.
+    past
+        By page, slot and generation: the terms of instruments whose slot another one took.
     """
 
     tick: int = 1
     underlyings: int = 0
     pages: Mapping[int, tuple[int, tuple[Terms, ...]]] = field(default_factory=dict)
+    past: Mapping[tuple[int, int, int], Terms] = field(default_factory=dict)
 
     def underlying(self, page: int) -> int:
         """Return the underlying of a page."""
@@ -97,6 +117,15 @@ class Listing:
         listed = self.pages[page][1]
         require(slot < len(listed), "UnknownSlot", page, slot)
         return listed[slot]
+
+    def terms_of(self, page: int, slot: int, generation: int) -> Terms:
+        """Return the terms of any instrument that was ever listed."""
+        terms = self.terms(page, slot)
+        if terms.generation == generation:
+            return terms
+        key = page, slot, generation
+        require(key in self.past, "UnknownGeneration", *key)
+        return self.past[key]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +152,7 @@ class Margin:
     flags: Flag = Flag.NONE
     manifest_as_of: int = 0
     oldest_price_at: int = 0
+    quote: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +167,7 @@ class Health:
 
 @dataclass(slots=True)
 class World:
-    """Hold what the vault reads: clock, manifests, prices, listed terms."""
+    """Hold what the vault reads: clock, manifests, prices, settlements by underlying and hour, listed terms."""
 
     now: int
     block: int = 1
@@ -146,6 +176,7 @@ class World:
     baseline: ManifestState | None = None
     prices: dict[int, Price] = field(default_factory=dict)
     totals: dict[int, Total] = field(default_factory=dict)
+    settlements: dict[tuple[int, int], Settling] = field(default_factory=dict)
     listing: Listing = field(default_factory=Listing)
 
 

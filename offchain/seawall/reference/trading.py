@@ -10,7 +10,7 @@ from seawall.reference.certificate import EMPTY, Certificate
 from seawall.reference.engine import drift_limit_bps, drift_x32
 from seawall.reference.integers import BPS
 from seawall.reference.ledger import Vault
-from seawall.reference.marks import live_mark, spot_state
+from seawall.reference.marks import expiring_mark, is_expired, is_settling, spot_state
 from seawall.reference.rejection import Rejected, require
 from seawall.reference.state import Flag, Margin, Price, is_fresh, is_priced
 from seawall.reference.withdrawals import MAX_MANIFEST_AGE_S
@@ -52,6 +52,8 @@ class Instrument:
     funding: int
     priced: bool
     drifted: bool
+    settling: bool
+    expired: bool
 
     @property
     def mark(self) -> int:
@@ -89,15 +91,19 @@ def find_instrument(vault: Vault, page: int, key: tuple[int, int]) -> Instrument
         return None
     price = world.prices.get(head.underlying, Price())
     state = spot_state(head, price=price.ticks, now=world.now)
+    settlement = world.settlements.get((head.underlying, record.expiry_hour))
+    value, _, _ = expiring_mark(record, state, now=world.now, settling=settlement)
     drift = drift_x32(head, spot=state.spot, limit_bps=drift_limit_bps(head, record))
     return Instrument(
         head=head,
         record=record,
         spot=state.spot,
-        value=live_mark(record, state)[0],
+        value=value,
         funding=state.funding if record.kind == Kind.PERPETUAL else 0,
         priced=is_priced(price, now=world.now),
         drifted=drift > _X32,
+        settling=is_settling(record, now=world.now),
+        expired=is_expired(record, now=world.now),
     )
 
 
@@ -130,6 +136,7 @@ def settle(
         instrument = find_instrument(vault, fill.page, fill.key)
         if instrument is None:
             raise Rejected("UnknownInstrument", fill.page, fill.slot, fill.generation)
+        require(not instrument.expired, "InstrumentExpired", fill.page, fill.slot)
         underlying = instrument.head.underlying
         interest = vault.open_interest.get(underlying, 0)
         legs = (fill.taker, fill.lots, fill.taker_fee), (fill.maker, -fill.lots, fill.maker_fee)
@@ -138,6 +145,7 @@ def settle(
         grown, cap = vault.open_interest.get(underlying, 0), instrument.open_interest_cap
         require(grown <= interest or grown <= cap, "OpenInterestCap", underlying, grown, cap)
         for leg, certificate in ((taker, taker_certificate), (maker, maker_certificate)):
+            require(leg.reduces or not instrument.settling, "InstrumentSettling", fill.page, fill.slot)
             if leg.reduces:
                 _check_reduction(vault, leg, fill, instrument, certificate)
             else:
@@ -175,6 +183,7 @@ def _check_added_risk(vault: Vault, leg: _Leg, instrument: Instrument, certifica
     require(is_fresh(margin), "PriceNotFresh", leg.key)
     margin = _tighter(vault, leg.key, certificate, margin)
     require(margin.equity >= margin.initial, "InitialMargin", leg.key, margin.equity, margin.initial)
+    vault.require_quote(leg.key, margin.quote)
     account.last_check_block = world.block
 
 
@@ -202,10 +211,10 @@ def _check_reduction(
 
 
 def _tighter(vault: Vault, key: bytes, certificate: Certificate, margin: Margin) -> Margin:
-    """Return the current margin, or the baseline's if only that one falls short."""
+    """Return the current margin, or the baseline's by U and floors if only that one falls short."""
     if margin.equity < margin.initial:
         return margin
-    old = vault.margin(key, certificate, baseline=True)
+    old = vault.margin(key, certificate, baseline=True, lanes=False)
     return old if _counts(old) and old.equity < old.initial else margin
 
 

@@ -7,10 +7,12 @@ positions. Whoever calls, and it cannot be undone.
 from dataclasses import replace
 
 from seawall.page.layout import Kind
-from seawall.reference.book import Book, Position
+from seawall.reference.book import Position
 from seawall.reference.ledger import Vault, WindDown
+from seawall.reference.marks import SETTLED_X16, payoff
 from seawall.reference.rejection import require
-from seawall.reference.state import Price, Terms, Total
+from seawall.reference.settlement import store_flat
+from seawall.reference.state import Price, Settling, Terms, Total
 from seawall.reference.trading import find_instrument, tally
 
 __all__ = [
@@ -60,7 +62,7 @@ def price_wind_down(vault: Vault) -> None:
 
 
 def settle_wind_down(vault: Vault, key: bytes) -> None:
-    """Turn an account's positions into cash; what it lacks is deficit, for which reserve and fund are asked.
+    """Turn an account's positions but spot into cash; what it lacks is deficit, for which reserve and fund are asked.
 
     Raises
     ------
@@ -69,19 +71,22 @@ def settle_wind_down(vault: Vault, key: bytes) -> None:
     """
     with vault.atomic():
         require(vault.wind_down.priced, "WindDownNotPriced")
-        account, tick = vault.account(key), vault.world.listing.tick
+        account, listing = vault.account(key), vault.world.listing
         worth = 0
-        for page, position in account.book:
-            worth += position.lots * _final_value(vault, page, position) * tick
-            if _terms(vault, page, position).kind != Kind.SPOT:
-                tally(vault, vault.world.listing.underlying(page), position.lots, 0)
-        hole = max(-(account.cash + worth), 0)
-        account.credit(worth + hole)
-        account.book, account.in_auction, account.loss = Book(), False, 0
-        if hole:
-            vault.deficit += hole
-            vault.use_reserve()
-            vault.repay_from_fund()
+        for page, held in tuple(account.book.pages.items()):
+            kept = []
+            for position in held:
+                if _terms(vault, page, position).kind == Kind.SPOT:
+                    kept.append(position)
+                    continue
+                worth += position.lots * _final_value(vault, page, position) * listing.tick
+                tally(vault, listing.underlying(page), position.lots, 0)
+            account.book.put(page, kept)
+        hole = store_flat(vault, key, worth)
+        account.in_auction = False
+        if account.book:
+            account.settled = True
+            account.debt += hole
 
 
 def _average(vault: Vault, underlying: int) -> int:
@@ -95,29 +100,24 @@ def _average(vault: Vault, underlying: int) -> int:
 
 
 def _terms(vault: Vault, page: int, position: Position) -> Terms:
-    return vault.world.listing.terms(page, position.slot)
+    return vault.world.listing.terms_of(page, position.slot, position.generation)
 
 
 def _final_value(vault: Vault, page: int, position: Position) -> int:
     """Return the value of one lot, ticks, as the first account that held it was settled at.
 
-    Zero if the slot was listed anew. A perpetual is worth the price less the funding that the manifest in force says.
+    A perpetual is worth the price less the funding that the manifest in force says; what has expired its payoff at its
+    settlement price.
     """
     state, instrument = vault.wind_down, (page, *position.key)
     if instrument not in state.values:
-        terms, value = _terms(vault, page, position), 0
-        if terms.generation == position.generation:
-            value = _payoff(terms, state.final_ticks.get(vault.world.listing.underlying(page), 0))
+        terms, underlying = _terms(vault, page, position), vault.world.listing.underlying(page)
+        price = state.final_ticks.get(underlying, 0)
+        if terms.kind == Kind.PERPETUAL:
             last = find_instrument(vault, page, position.key)
-            value -= last.funding if last is not None and terms.kind == Kind.PERPETUAL else 0
+            value = price - (last.funding if last is not None else 0)
+        else:
+            settling = vault.world.settlements.get((underlying, terms.expiry_hour), Settling())
+            value = payoff(terms, settling.average if settling.weight_x16 == SETTLED_X16 else price)
         vault.wind_down = replace(state, values={**state.values, instrument: value})
     return vault.wind_down.values[instrument]
-
-
-def _payoff(terms: Terms, spot: int) -> int:
-    """Return what one lot pays: S, a call ``max(S - K, 0)``, a put ``max(K - S, 0)``."""
-    if terms.kind == Kind.CALL:
-        return max(spot - terms.strike, 0)
-    if terms.kind == Kind.PUT:
-        return max(terms.strike - spot, 0)
-    return spot

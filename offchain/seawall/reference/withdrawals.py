@@ -5,7 +5,7 @@ from seawall.reference.certificate import EMPTY, Certificate
 from seawall.reference.integers import BPS, WAD, ceil_div, mul_div_up
 from seawall.reference.ledger import Vault
 from seawall.reference.rejection import Rejected, require
-from seawall.reference.state import Flag, is_fresh
+from seawall.reference.state import Flag, Margin, is_fresh
 
 __all__ = ["MAX_MANIFEST_AGE_S", "claim_withdrawal", "request_withdrawal", "withdraw"]
 
@@ -26,7 +26,7 @@ def withdraw(vault: Vault, key: bytes, value: int, *, to: bytes, sender: bytes) 
     """
     with vault.atomic():
         account = _withdrawable(vault, key, value, to, sender)
-        require(not account.book, "PositionsOpen", key)
+        require(not account.is_open, "PositionsOpen", key)
         return _pay_out(vault, key, value)
 
 
@@ -62,7 +62,7 @@ def claim_withdrawal(
             raise Rejected("NoRequest", key)
         account = _withdrawable(vault, key, request.value, to, sender)
         account.request = None
-        if not account.book:
+        if not account.is_open:
             return _pay_out(vault, key, request.value)
         _require_claimable(vault, key, request, certificate)
         account.last_check_block = vault.world.block
@@ -90,25 +90,29 @@ def _require_claimable(vault: Vault, key: bytes, request: Request, certificate: 
     young = margin.oldest_price_at <= request.requested_at
     require(not young, "RequestTooYoung", key, request.requested_at)
     require(is_fresh(margin), "PriceNotFresh", key)
-    equity = margin.equity - request.value
     age = max(world.now - as_of, 0)
     if age > MAX_MANIFEST_AGE_S or margin.flags & (Flag.FROZEN | Flag.DRIFTED):
         require(age > OLD_MANIFEST_WITHDRAWAL_AGE_S, "WithdrawalNotYet", key, margin.flags)
-        wanted = margin.initial + ceil_div(margin.initial, 2)
-        require(equity >= wanted, "InitialMargin", key, equity, wanted)
+        _require_left(key, margin, request.value, margin.initial + ceil_div(margin.initial, 2))
         return
     require(as_of > request.requested_at, "RequestTooYoung", key, request.requested_at)
-    require(equity >= margin.initial, "InitialMargin", key, equity, margin.initial)
+    _require_left(key, margin, request.value, margin.initial)
     base = vault.margin(key, certificate, baseline=True)
     require(not base.flags & (Flag.MISSING | Flag.NO_MANIFEST), "WithdrawalNotYet", key, base.flags)
-    equity = base.equity - request.value
-    require(equity >= base.initial, "InitialMargin", key, equity, base.initial)
+    _require_left(key, base, request.value, base.initial)
+
+
+def _require_left(key: bytes, margin: Margin, value: int, wanted: int) -> None:
+    """Require that what remains meets the requirement, and that what is paid out is not owed already."""
+    left = margin.equity - value
+    require(left >= wanted, "InitialMargin", key, left, wanted)
+    require(margin.quote >= value, "InsufficientCash", key, margin.quote, value)
 
 
 def _pay_out(vault: Vault, key: bytes, value: int) -> int:
     """Return ``value - ceil(value haircut)``; what is withheld repays the deficit, the rest is kept in reserve."""
     account = vault.account(key)
-    require(value <= account.cash or bool(account.book), "InsufficientCash", key, account.cash, value)
+    require(value <= account.cash or account.is_open, "InsufficientCash", key, account.cash, value)
     account.credit(-value)
     vault.use_reserve()
     if vault.is_open:

@@ -15,7 +15,14 @@ from seawall.chain.deploy import REQUIRED_CONTRACTS, deploy, deploy_contract
 from seawall.chain.deployment import Deployment
 from seawall.chain.devchain import EthTesterChain
 from seawall.chain.governance import Outcome, govern
-from seawall.chain.plan import AnchorPlan, DeploySettings, InstrumentPlan, UnderlyingPlan, load_plan
+from seawall.chain.plan import (
+    AnchorPlan,
+    CollateralPlan,
+    DeploySettings,
+    InstrumentPlan,
+    UnderlyingPlan,
+    load_plan,
+)
 from seawall.chain.reverts import Reverted
 from seawall.chain.roles import ADMIN, GOVERNOR, GUARDIAN, RESTRICTED
 from seawall.errors import ConfigError, InputError, StaleError
@@ -62,6 +69,19 @@ def test_every_contract_fits_the_code_size_limit(system: System, fresh_chain: Et
     for name in System.__dataclass_fields__:
         code = bytes(fresh_chain.w3.eth.get_code(getattr(system, name).address))
         assert 0 < len(code) <= 24_576
+
+
+def test_collateral_is_listed_behind_the_instruments_and_capped(chain: EthTesterChain) -> None:
+    token = deploy_contract(chain.sender(0), "TestToken")
+    collateral = CollateralPlan(token=token.address, shift=5, cap_lots=1_000)
+    underlying = UnderlyingPlan(symbol="BTC", lot_size_wad=10**16, collateral=(collateral,))
+    plan = plan_for(chain, underlyings=(underlying,), debt_cap=10**9, debt_rate_bps=800)
+    system = System.connect(chain.w3, deploy(chain.sender(0), plan))
+    assert system.vault.call("collateralDesk") == system.desk.address
+    assert system.registry.call("collateral", 0, 1) == (token.address, 10**4)
+    assert system.registry.call("terms", 0, 1) == 5 | 5 << 3 | 1 << 8
+    assert system.desk.call("holding", 0, 1) == (0, 1_000)
+    assert (system.desk.call("debtCap"), system.desk.call("interestRateBps")) == (10**9, 800)
 
 
 def test_a_stranger_may_call_nothing_restricted(system: System, fresh_chain: EthTesterChain) -> None:
@@ -169,6 +189,9 @@ OTHER = "0x" + "22" * 20
 BTC = {"symbol": "BTC", "lot_size_wad": 1}
 
 
+CALL = {"kind": "call", "strike": 5, "expiry_hour": 500_000}
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -177,7 +200,9 @@ BTC = {"symbol": "BTC", "lot_size_wad": 1}
         ({"anchor": AnchorPlan(signers=(ADDRESS,))}, "shares the signer"),
         ({"anchor": AnchorPlan()}, "signers of its own"),
         ({"underlyings": ()}, "at least 1"),
-        ({"underlyings": ({**BTC, "instruments": ({"kind": "call"},)},)}, "must be its perpetual"),
+        ({"underlyings": ({**BTC, "instruments": (CALL,)},)}, "must be its perpetual"),
+        ({"underlyings": ({**BTC, "instruments": ({**CALL, "strike": 0},)},)}, "options have one"),
+        ({"underlyings": ({**BTC, "instruments": ({**CALL, "expiry_hour": 0},)},)}, "all but perpetuals"),
         ({"underlyings": (BTC, {**BTC, "aggregator": OTHER})}, "every underlying"),
         ({"sygners": ()}, "Extra inputs"),
     ],

@@ -84,6 +84,8 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
         (["inspect", "manifest"], "no RPC endpoint"),
         (["inspect", "page", "nonsense"], "neither a file nor a page id"),
         (["inspect", "account", "0x12"], "no account"),
+        (["certificate", "0x12"], "no account"),
+        (["certificate", "0x" + "12" * 20], "no RPC endpoint"),
         (["inspect", "manifest", "--rpc", "localhost"], "not an RPC URL"),
         (["deploy", "--plan", "absent.yaml"], "absent.yaml"),
         (["config", "show", "--config", "absent.yaml"], "absent.yaml"),

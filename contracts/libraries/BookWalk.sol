@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ExpiryMark} from "./ExpiryMark.sol";
+import {Exposure, Exposures} from "./Exposure.sol";
+import {LaneMath} from "./LaneMath.sol";
+import {SpotState} from "./LiveMark.sol";
+import {PageCopies, PageCopy} from "./PageCopies.sol";
+import {PageLayout} from "./PageLayout.sol";
+import {PlainWalk, Walk} from "./PlainWalk.sol";
+
+/// @title One pass over the positions of a page
+/// @notice Perpetuals, futures and options outside their settlement window, which is nearly all there ever is, go through `PlainWalk`; all else goes one by
+/// one through `Exposures.add`, which is the same in plain words.
+library BookWalk {
+    using Exposures for Exposure;
+    using PageCopies for PageCopy;
+
+    /// @dev Words that so many positions take.
+    function wordsOf(uint256 count) internal pure returns (uint256) {
+        unchecked {
+            return (count + 3) >> 2;
+        }
+    }
+
+    /// @dev Copies a page's position words as stored to memory.
+    function read(uint256[32] storage book, uint256 count, uint256 into) internal view {
+        assembly ("memory-safe") {
+            let slot := book.slot
+            for { let end := add(slot, shr(2, add(count, 3))) } lt(slot, end) { slot := add(slot, 1) } {
+                mstore(into, sload(slot))
+                into := add(into, 0x20)
+            }
+        }
+    }
+
+    /// @dev Adds the positions of a page, whose words `read` has copied, to its underlying's sums.
+    function walk(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found) internal view {
+        unchecked {
+            uint256 last = LaneMath.pairAt(found.pairs, page.count);
+            for (uint256 rare = PlainWalk.walk(page, u, s, found); rare < last; rare += 32) {
+                _addRare(page, u, s, PageCopies.load(rare), found);
+            }
+        }
+    }
+
+    /// @dev Adds one position of any kind.
+    function _addRare(PageCopy memory page, Exposure memory u, SpotState memory s, uint256 position, Walk memory found) private view {
+        unchecked {
+            uint256 record = page.recordOf(position);
+            if (record == 0) {
+                found.missing = true;
+                return;
+            }
+            int256 lots = int256(position) >> 214;
+            uint256 slot = (position >> 192) & 0xff;
+            int256 scaledLots;
+            if (ExpiryMark.begun(s, record)) {
+                bool settled;
+                (scaledLots, settled) = ExpiryMark.add(u, s, record, lots, found.feed);
+                if (settled) return;
+            } else {
+                scaledLots = u.add(s, record, lots);
+            }
+            if (page.table != 0) PageCopies.store(page.table + 32 * slot, uint256(lots));
+            _push(found, scaledLots, slot);
+            found.drifts |= 1 << (8 * PageLayout.driftShift(record));
+        }
+    }
+
+    /// @dev Writes a pair behind the last.
+    function _push(Walk memory found, int256 scaledLots, uint256 slot) private pure {
+        unchecked {
+            uint256 end = found.end;
+            PageCopies.store(end, uint256(scaledLots));
+            PageCopies.store(end + 32, slot);
+            found.end = end + 64;
+        }
+    }
+}

@@ -1,0 +1,172 @@
+"""The model for all instruments, composed: closes, listings and books in; marks, legs, lanes and atoms out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from seawall.arrays import Floats, checked
+from seawall.errors import DataError
+from seawall.margin.atoms import CertifiedAtom, choose_atoms, structure_books
+from seawall.margin.instruments import Chain, Dated
+from seawall.margin.moves import joint_moves
+from seawall.margin.perpetuals import RiskEstimate, assess, joint_returns, leg_shortfall, spot_pnl
+from seawall.margin.revaluation import Valuation, revalued_pnl, value_chain
+from seawall.margin.scenarios import ScenarioSet
+from seawall.margin.settings import ModelSettings
+from seawall.margin.stress import Role
+from seawall.margin.structures import structures
+from seawall.margin.surface import Levels, levels_from
+from seawall.margin.volatility import YEAR_H
+
+__all__ = ["PortfolioEstimate", "estimate_portfolio"]
+
+# A leg below this part of the spot is none: its instrument has expired or cannot move.
+_NOTHING = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioEstimate:
+    """Hold one epoch's risk of everything listed, over the spot of each instrument's underlying.
+
+    Columns are the M underlyings, for spots and perpetuals, and behind them the D dated instruments.
+
+    Attributes
+    ----------
+    risk
+        P&L, legs, lanes by column.
+    valuation
+        Marks and sensitivities of the dated instruments.
+    levels
+        Of implied variance by underlying.
+    atoms
+        Certified hedges, the most useful first; shortfall in the unit of the spots given.
+    """
+
+    risk: RiskEstimate
+    valuation: Valuation
+    levels: Levels
+    atoms: tuple[CertifiedAtom, ...]
+
+
+def estimate_portfolio(
+    closes: Floats,
+    *,
+    bar_h: float,
+    roles: Sequence[Role],
+    settings: ModelSettings,
+    dated: Sequence[Dated],
+    spots: Floats,
+    lots: Floats,
+    lot_value: Floats,
+    implied: Floats | None = None,
+) -> PortfolioEstimate:
+    """Return the risk of spots, perpetuals, futures and options as of the last bar.
+
+    Without dated instruments legs and lanes are those of `estimate`.
+
+    Parameters
+    ----------
+    closes, bar_h, roles, settings, implied
+        As for `estimate`.
+    dated
+        D instruments; expired ones have no risk.
+    spots
+        Reference spot of a lot by underlying, (M,), in the unit in which atoms are to be certified.
+    lots
+        Live books in lots by column, (N, M + D).
+    lot_value
+        Spot price of a lot by underlying, (M,), in settlement tokens.
+
+    Raises
+    ------
+    DataError
+        If an input is malformed or too short; the message says what to supply.
+    ConfigError
+        If `bar_h` does not divide the horizon and the step.
+    """
+    sigma, scenarios = joint_returns(closes, bar_h=bar_h, roles=roles, settings=settings, implied=implied)
+    m, chain = len(roles), Chain.of(dated)
+    if len(dated) and int(chain.underlying.max()) >= m:
+        raise DataError(f"a dated instrument is on underlying {chain.underlying.max()}, there are {m}")
+    held = checked(lots, name="lots", shape=(None, m + len(dated)))
+    levels = _levels(sigma, scenarios, settings)
+    valuation = value_chain(chain, levels, settings=settings.surface)
+    if len(dated):
+        moves = joint_moves(scenarios, settings=settings)
+        scenarios = moves.scenarios
+        pnl = np.hstack(
+            [
+                spot_pnl(scenarios.log_returns),
+                revalued_pnl(chain, moves, levels, horizon_h=settings.horizon_h, settings=settings.surface),
+            ]
+        )
+    else:
+        pnl = spot_pnl(scenarios.log_returns)
+    owner = np.concatenate([np.arange(m), chain.underlying])
+    listed = structures(
+        chain,
+        valuation.delta,
+        spots,
+        largest_ratio=settings.atoms.largest_ratio,
+        neighbours=settings.atoms.neighbours,
+    )
+    design = structure_books(listed, columns=len(owner)).toarray() * spots[owner]
+    risk = _assess(scenarios, pnl, held * lot_value[owner], design, settings=settings, spots=m)
+    legs = np.stack([risk.long_es, risk.short_es]) * spots[owner]
+    atoms = choose_atoms(
+        pnl * spots[owner],
+        scenarios.weights,
+        legs,
+        listed,
+        held,
+        alpha=settings.alpha,
+        settings=settings.atoms,
+        seed=settings.seed,
+        spots=m,
+    )
+    return PortfolioEstimate(risk=risk, valuation=valuation, levels=levels, atoms=tuple(atoms))
+
+
+def _levels(sigma: Floats, scenarios: ScenarioSet, settings: ModelSettings) -> Levels:
+    """Return levels of implied variance: today's model volatility, drawn towards its own root mean square."""
+    yearly = np.sqrt(YEAR_H / settings.horizon_h)
+    long_run = np.sqrt(np.nanmean(sigma**2, axis=0))
+    return levels_from(scenarios.sigma_now * yearly, long_run * yearly, settings=settings.surface)
+
+
+def _assess(
+    scenarios: ScenarioSet,
+    pnl: Floats,
+    books: Floats,
+    design: Floats,
+    *,
+    settings: ModelSettings,
+    spots: int,
+) -> RiskEstimate:
+    """Return the risk of all columns; the search for lanes sees dated ones in units of their leg, and only live ones.
+
+    Otherwise options of hardly any value would be hidden from its tolerances.
+    """
+    columns = pnl.shape[1]
+    if columns == spots:
+        return assess(scenarios, pnl, books, settings=settings)
+    unit = np.ones(columns)
+    unit[spots:] = np.max(leg_shortfall(pnl[:, spots:], scenarios.weights, alpha=settings.alpha), axis=0)
+    live = np.flatnonzero(unit > _NOTHING)
+    room = min(settings.atoms.design_structures, len(design))
+    picks = np.arange(room) * len(design) // max(room, 1)
+    found = assess(
+        scenarios,
+        pnl[:, live] / unit[live],
+        books[:, live] * unit[live],
+        settings=settings,
+        structures=design[picks][:, live] * unit[live],
+    )
+    long_es, short_es = np.zeros(columns), np.zeros(columns)
+    values = np.zeros((len(found.lanes.values), columns))
+    long_es[live], short_es[live] = found.long_es * unit[live], found.short_es * unit[live]
+    values[:, live] = found.lanes.values * unit[live]
+    return replace(
+        found, pnl=pnl, long_es=long_es, short_es=short_es, lanes=replace(found.lanes, values=values)
+    )
