@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from seawall.chain.reverts import Reverted
 from seawall.demo.accounts import Accounts
 from seawall.demo.history import Settled
 from seawall.demo.settings import DemoSettings
 from seawall.demo.world import World
 from seawall.keeper import ChainView
-from seawall.keeper.accounts import book_entries
+from seawall.keeper.expiries import fix_settlements, settle_expired
 
 __all__ = ["Expiries"]
 
@@ -46,47 +46,37 @@ class Expiries:
 
     def settle(self, time_s: int) -> None:
         """Fix the settlement prices that are due, and turn every expired position into cash."""
-        while self._due and self._due[0] * _HOUR_S <= time_s:
-            if not self._fix(self._due[0]):
-                return
-            self._settle_positions(self._due.pop(0), time_s)
-
-    def _fix(self, hour: int) -> bool:
-        """Fix the prices of an expiry; a feed that saw too little of its last half hour wants to see more first."""
-        world, feed = self.world, self.world.system.feed
-        for underlying, symbol in enumerate(self.settings.symbols):
-            try:
-                world.count(feed.transact(world.relayer, "fixSettlement", underlying, hour))
-            except Reverted as error:
-                if error.name != "SettlementTooEarly":
-                    raise
-                self.accounts.events.append(f"{symbol} cannot settle yet")
-                return False
-            price = world.unit_price(symbol, int(feed.call("settlement", underlying, hour)[0]))
+        due = [hour for hour in self._due if hour * _HOUR_S <= time_s]
+        if not due:
+            return
+        world, symbols = self.world, self.settings.symbols
+        system, view = world.system, world.view()
+        for fixed in fix_settlements(system, world.relayer, view):
+            world.count(fixed.receipt)
+            symbol = symbols[fixed.underlying]
             self.accounts.events.append(
-                f"{symbol} settles at {price:,.2f}, last price {self._last(symbol):,.2f}"
+                f"{symbol} settles at {world.unit_price(symbol, fixed.price_ticks):,.2f},"
+                f" last price {self._last(symbol):,.2f}"
             )
-        return True
+        for hour in due:
+            waiting = [s for u, s in enumerate(symbols) if not system.feed.call("settlement", u, hour)[2]]
+            self.accounts.events += [f"{symbol} cannot settle yet" for symbol in waiting]
+            if not waiting:
+                self._due.remove(hour)
+        self._settle_positions(view, time_s)
 
-    def _settle_positions(self, hour: int, time_s: int) -> None:
-        world, vault = self.world, self.world.system.vault
-        view = world.view()
-        names = world.names()
-        for book in view.books:
-            pages = {
-                page for (page, slot, _), _ in book_entries(book.words) if _expires(view, page, slot) == hour
-            }
-            cash = 0.0
-            for page in sorted(pages):
-                receipt = world.count(vault.transact(world.relayer, "settleExpired", book.account, page))
-                found = [
-                    self._settled(event.args, view, names[book.account], time_s)
-                    for event in vault.events(receipt, "ExpirySettled")
-                ]
-                self.settled += found
-                cash += sum(position.cash for position in found)
-            if pages:
-                self.accounts.events.append(f"{names[book.account]} settles what expired for {cash:+,.0f}")
+    def _settle_positions(self, view: ChainView, time_s: int) -> None:
+        world = self.world
+        names, cash = world.names(), defaultdict[str, float](float)
+        for page in settle_expired(world.system, world.relayer, view):
+            world.count(page.receipt)
+            name = names[page.account]
+            for event in world.system.vault.events(page.receipt, "ExpirySettled"):
+                self.settled.append(self._settled(event.args, view, name, time_s))
+                cash[name] += self.settled[-1].cash
+        self.accounts.events += [
+            f"{name} settles what expired for {sum_:+,.0f}" for name, sum_ in cash.items()
+        ]
 
     def _settled(self, args: Mapping[str, Any], view: ChainView, name: str, time_s: int) -> Settled:
         world = self.world
@@ -106,7 +96,3 @@ class Expiries:
     def _last(self, symbol: str) -> float:
         bars = self.world.bars.until(self.world.story_time)
         return float(bars.closes[-1][bars.symbols.index(symbol)])
-
-
-def _expires(view: ChainView, page: int, slot: int) -> int:
-    return view.pages[page].instruments[slot].expiry_hour

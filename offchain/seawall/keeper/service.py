@@ -20,6 +20,7 @@ from seawall.config import Config
 from seawall.errors import ConfigError, QuorumError, RetryLater, SeawallError, StopError
 from seawall.keeper.compute import Computed, Proposal
 from seawall.keeper.compute import compute as compute_numbers
+from seawall.keeper.expiries import fix_settlements, settle_expired
 from seawall.keeper.keeper import Keeper
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.mailbox import Mailbox
@@ -149,6 +150,7 @@ class KeeperService:
         view = self._reader.read()
         self._require_signer(view)
         self._prices(view)
+        self._settle(view)
         computed = self._keeper.compute(view, time_s=view.timestamp)
         if computed.as_of <= view.as_of:
             raise RetryLater(
@@ -194,6 +196,16 @@ class KeeperService:
         raise QuorumError(
             f"fewer than {quorum} keepers published prices: check the other keepers and keeper.mailbox"
         )
+
+    def _settle(self, view: ChainView) -> None:
+        """Fix settlement prices and settle expired positions; another keeper may be faster."""
+        try:
+            for fixed in fix_settlements(self._system, self._payer, view):
+                _log.info("settlement fixed", underlying=fixed.underlying, price_ticks=fixed.price_ticks)
+            for page in settle_expired(self._system, self._payer, view):
+                _log.info("expired positions settled", account="0x" + page.account.hex(), page=page.page)
+        except Reverted as error:
+            _log.info("expiry not settled", reason=str(error))
 
     def _lead(self, view: ChainView, computed: Computed, epoch: int) -> dict[str, Any] | None:
         proposal = self._keeper.propose(view, computed, epoch=epoch)
