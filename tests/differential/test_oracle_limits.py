@@ -242,7 +242,12 @@ def test_INV_14_marks_are_held_to_the_baseline_however_many_manifests_come_in_be
 def test_a_listing_has_no_mark_to_be_held_to(world: OracleWorld) -> None:
     world.oracle.setBounds(0, ANY_BASIS, sender=GOVERNOR)
     world.registry.listInstrument(0, 1, 0, 0, 0, sender=GOVERNOR)
-    world.publish([recorded(world.page(0, rows=2), 1, mark=2 * SPOTS[0]), *world.pages()[1:]])
+    far = recorded(world.page(0, rows=2), 1, mark=2 * SPOTS[0])
+    world.publish([far, *world.pages()[1:]])
+    # The manifest that listed it holds the next one.
+    world.wait(GRACE_S)
+    back = [world.page(0, rows=2), *world.pages()[1:]]
+    assert refused(world, "MarkJump", back).args_[:4] == (0, 1, SPOTS[0], 2 * SPOTS[0])
 
 
 # Funding

@@ -22,7 +22,9 @@ from seawall.keeper import ChainReader, Keeper, KeeperSettings, SignatureStore
 from seawall.keeper.post import push_prices
 from seawall.market import embedded_bars
 
-pytestmark = pytest.mark.skipif(find_anvil() is None, reason="anvil is optional and not installed here")
+pytestmark = pytest.mark.skipif(
+    find_anvil() is None, reason="anvil is missing: its npm package has no build for some machines"
+)
 
 NOW = 1_516_060_805  # 2018-01-16 00:00:05 UTC, five seconds after a bar
 PASSPHRASE = "loopback only"

@@ -249,6 +249,6 @@ def refused(world: OracleWorld, error: str, pages: list[Page | bytes] | None = N
     with pytest.raises(Revert) as previewed:
         world.oracle.previewActivate(manifest.as_tuple())
     assert previewed.value.data == activated.value.data
-    assert activated.value.name == error
+    assert activated.value.name == error, activated.value
     assert (world.oracle.currentManifest(), world.oracle.load(0x020100, 3, False)) == before
     return activated.value

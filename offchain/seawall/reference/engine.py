@@ -23,14 +23,7 @@ from seawall.reference.state import (
     price_age,
 )
 
-__all__ = [
-    "DUST_REQUIREMENT",
-    "assess",
-    "drift_limit_bps",
-    "drift_x32",
-    "health",
-    "lane_bound",
-]
+__all__ = ["DUST_REQUIREMENT", "assess", "drift_limit_bps", "drift_x32", "health", "lane_bound"]
 
 DUST_REQUIREMENT = 10**6
 _BPS = 10_000

@@ -131,7 +131,9 @@ def test_a_chain_nobody_knows_is_refused_with_the_choices() -> None:
         open_chain("ganache", timestamp=GENESIS)
 
 
-@pytest.mark.skipif(find_anvil() is None, reason="anvil is optional and not installed here")
+@pytest.mark.skipif(
+    find_anvil() is None, reason="anvil is missing: its npm package has no build for some machines"
+)
 def test_anvil_keeps_the_same_clock_and_words_and_ends_with_the_chain() -> None:
     with open_chain("anvil", timestamp=GENESIS, accounts=3) as chain:
         token = deploy_contract(chain.sender(0), "TestToken")

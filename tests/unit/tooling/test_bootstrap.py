@@ -116,7 +116,9 @@ def test_other_failures_are_not_blamed_on_the_network(bootstrap: ModuleType) -> 
 def shim(bootstrap: ModuleType, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     node = shutil.which("node")
     if node is None or not (root / "node_modules" / "solc").is_dir():
-        pytest.skip("needs Node and the npm packages")
+        pytest.skip(
+            "the shim runs solc's npm package on Node, and one of them is missing: `make setup` installs it"
+        )
     monkeypatch.setenv("SOLCX_BINARY_PATH", str(tmp_path / "with a space"))
     monkeypatch.setattr(bootstrap, "LOGS", tmp_path / "logs")
     (tmp_path / "with a space").mkdir()

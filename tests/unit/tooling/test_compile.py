@@ -139,7 +139,7 @@ def test_the_documented_link_helper_gives_runnable_code(compiler: ModuleType, pr
 def solc_shim(root: Path, request: dict[str, Any], cwd: Path, *arguments: str) -> dict[str, Any]:
     node = shutil.which("node")
     if node is None:
-        pytest.skip("needs Node")
+        pytest.skip("the shim runs on Node, which is missing: `make setup` names the fix")
     done = subprocess.run(
         [node, root / "scripts" / "solc_shim.js", "--standard-json", *arguments],
         input=json.dumps(request),
