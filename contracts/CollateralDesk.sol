@@ -9,6 +9,7 @@ import {Certificate, IMarginVault, MARGIN_DRIFTED, MARGIN_FROZEN, Margin} from "
 import {IVaultPriceFeed} from "./interfaces/IPriceFeed.sol";
 import {AccountWord} from "./libraries/AccountWord.sol";
 import {Book, POSITIONS_PER_WORD} from "./libraries/Book.sol";
+import {CertificateList} from "./libraries/CertificateList.sol";
 import {KIND_SPOT, PageLayout} from "./libraries/PageLayout.sol";
 import {MAX_MANIFEST_AGE, OLD_MANIFEST_WITHDRAWAL_AGE} from "./vault/VaultAccounts.sol";
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
@@ -27,6 +28,7 @@ uint256 constant MAX_INTEREST_BPS = 10_000;
 contract CollateralDesk is DeskDebt {
     using AccountWord for uint256;
     using AccountWord for bytes32;
+    using CertificateList for Certificate[];
     using SafeERC20 for IERC20;
 
     constructor(IMarginVault vault, IInstrumentRegistry registry, IVaultPriceFeed feed, address accessManager)
@@ -104,7 +106,7 @@ contract CollateralDesk is DeskDebt {
     }
 
     /// @inheritdoc ICollateralDesk
-    function claimWithdrawal(bytes32 account, address to, Certificate calldata certificate) external nonReentrant {
+    function claimWithdrawal(bytes32 account, address to, Certificate[] calldata certificates) external nonReentrant {
         CollateralRequest memory request = requests[account];
         require(request.requestedAt != 0, NoRequest(account));
         _requireMay(account, to);
@@ -118,7 +120,7 @@ contract CollateralDesk is DeskDebt {
         _accrueSeen(account);
         _drain(request.page, request.slot, request.lots);
         (address token, uint256 units) = _takeOut(account, request.page, request.slot, request.lots, true);
-        _requireClaimable(account, request.requestedAt, certificate);
+        _requireClaimable(account, request.requestedAt, certificates);
         emit CollateralWithdrawn(account, to, request.page, request.slot, request.lots, units);
         _send(token, to, units);
     }
@@ -175,8 +177,8 @@ contract CollateralDesk is DeskDebt {
     }
 
     /// @dev The second step of a withdrawal, as for cash: everything that the margin without the lots depends on was observed after the request.
-    function _requireClaimable(bytes32 account, uint256 requestedAt, Certificate calldata certificate) private view {
-        Margin memory m = VAULT.margin(account, certificate, false);
+    function _requireClaimable(bytes32 account, uint256 requestedAt, Certificate[] memory certificates) private view {
+        Margin memory m = VAULT.margin(account, certificates.under(false), false);
         require(m.oldestPriceAt > requestedAt, RequestTooYoung(account, requestedAt));
         require(_fresh(m), PriceNotFresh(account));
         uint256 age = Math.saturatingSub(block.timestamp, m.manifestAsOf);
@@ -187,7 +189,7 @@ contract CollateralDesk is DeskDebt {
         }
         require(m.manifestAsOf > requestedAt, RequestTooYoung(account, requestedAt));
         _requireLeft(account, m, m.initial);
-        m = VAULT.margin(account, certificate, true);
+        m = VAULT.margin(account, certificates.under(true), true);
         require(_counts(m), WithdrawalNotYet(account, m.flags));
         _requireLeft(account, m, m.initial);
     }

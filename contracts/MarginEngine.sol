@@ -5,12 +5,14 @@ import {AccountWord} from "./libraries/AccountWord.sol";
 import {BookHedge} from "./libraries/BookHedge.sol";
 import {BookProof} from "./libraries/BookProof.sol";
 import {Certificates, Hedge} from "./libraries/Certificates.sol";
+import {CertificateList} from "./libraries/CertificateList.sol";
 import {BookWalk} from "./libraries/BookWalk.sol";
 import {BPS, Exposure, Exposures} from "./libraries/Exposure.sol";
 import {Instrument, Instruments, MAX_PRICE_AGE, ONE_X32, RISK_PRICE_AGE} from "./libraries/Instruments.sol";
 import {LaneMath} from "./libraries/LaneMath.sol";
 import {Ledger} from "./libraries/Ledger.sol";
 import {LiveMark, MAX_SPOT_TICKS, SpotState} from "./libraries/LiveMark.sol";
+import {PackedLoad} from "./libraries/PackedLoad.sol";
 import {PageCopies, PageCopy} from "./libraries/PageCopies.sol";
 import {PageLayout} from "./libraries/PageLayout.sol";
 import {Walk} from "./libraries/PlainWalk.sol";
@@ -43,15 +45,19 @@ struct Run {
     Margin margin;
     uint256 manifest; // the oracle's first word
     PageCopy[] pages; // the account's
+    uint256 underlyings; // of the prices, packed as the feed packs them
+    uint256[] prices; // as the feed packs them; none if it was not asked yet
     Exposure[] exposures;
     uint256 groups; // exposures in use
     bool lanes; // whether they count
+    bool initial; // whether the initial requirement is asked for
     uint256[] laneSums;
     uint256 laneWords;
     uint256[] pairs;
     uint256 book; // memory address of its leaf's preimage
     uint256 bookWords; // how long that is
-    bool partly; // whether positions are settled or missing
+    bool partly; // whether positions are missing or settled, or parts of them are
+    uint256 loose; // charge of the parts of lots in no table, held the other way round, ticks
     uint256 head; // memory address of the head of the first page; zero if there is none
     uint256 tick; // settlement token units
     uint256 upper; // U but for the book shown, ticks
@@ -78,20 +84,21 @@ library MarginEngine {
     /* EXTERNAL VIEWS */
 
     /// @notice Margin of an account whose word may not be stored yet.
-    /// @dev Warning: a certificate's book is verified against the current manifest's root; under the baseline it is ignored.
     /// @param word Account word; its cash and page list count, its positions are read from the ledger.
-    /// @param certificate Lowers the initial requirement; its book may also raise maintenance. Reverts with BadCertificate if malformed.
+    /// @param certificates Lower the initial requirement; a book shown may also raise maintenance. Reverts with BadCertificate if malformed.
     /// @param baseline Whether to use the baseline instead of the current manifest.
     function assess(
         Ledger storage ledger,
         bytes32 account,
         uint256 word,
-        Certificate memory certificate,
+        Certificate[] memory certificates,
         IMarginOracle oracle,
         IVaultPriceFeed feed,
         bool baseline
     ) external view returns (Margin memory) {
-        return _assess(ledger, account, word, certificate, oracle, feed, baseline, true).margin;
+        Run memory run;
+        _assess(run, ledger, account, word, certificates, oracle, feed, baseline, true, true);
+        return run.margin;
     }
 
     /// @notice What an account must meet to add risk: its margin under the current manifest, or under the baseline if that is complete and fresh and only
@@ -101,16 +108,19 @@ library MarginEngine {
         Ledger storage ledger,
         bytes32 account,
         uint256 word,
-        Certificate memory certificate,
+        Certificate[] memory certificates,
         IMarginOracle oracle,
         IVaultPriceFeed feed
     ) external view returns (Margin memory current) {
-        Run memory run = _assess(ledger, account, word, certificate, oracle, feed, false, true);
+        Run memory run;
+        _assess(run, ledger, account, word, certificates, oracle, feed, false, true, true);
         current = run.margin;
         if (current.flags & UNCERTAIN != 0 || _fails(current.equity, current.initial)) return current;
-        // The same pages require no more.
-        if (_isBaseline(run.manifest) && !BookProof.isShown(certificate)) return current;
-        Margin memory old = _assess(ledger, account, word, certificate, oracle, feed, true, false).margin;
+        // The same manifest requires no more.
+        if (_isBaseline(run.manifest)) return current;
+        run = _again(run);
+        _assess(run, ledger, account, word, certificates, oracle, feed, true, false, true);
+        Margin memory old = run.margin;
         if (old.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0 && _fails(old.equity, old.initial)) return old;
     }
 
@@ -124,22 +134,27 @@ library MarginEngine {
     }
 
     /// @notice What liquidation goes by.
+    /// @param certificates A book shown under a manifest may raise what that requires, to the factor's share of the true tail risk at most.
     /// @return equity Under the current manifest.
     /// @return maintenance The smaller of the current requirement and the baseline's raised by its drift, where the baseline counts.
     /// @return liquidatable Whether the account fails both.
-    /// @return current Margin under the current manifest, without a certificate.
-    function health(Ledger storage ledger, bytes32 account, uint256 word, IMarginOracle oracle, IVaultPriceFeed feed)
-        external
-        view
-        returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current)
-    {
-        Certificate memory none;
-        Run memory run = _assess(ledger, account, word, none, oracle, feed, false, true);
+    /// @return current Margin under the current manifest, but for the initial requirement, which is not worked out and zero.
+    function health(
+        Ledger storage ledger,
+        bytes32 account,
+        uint256 word,
+        Certificate[] memory certificates,
+        IMarginOracle oracle,
+        IVaultPriceFeed feed
+    ) external view returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current) {
+        Run memory run;
+        _assess(run, ledger, account, word, certificates, oracle, feed, false, true, false);
         current = run.margin;
         (equity, maintenance) = (current.equity, current.maintenance);
         if (!_fails(equity, maintenance)) return (equity, maintenance, false, current);
         if (_isBaseline(run.manifest)) return (equity, maintenance, true, current);
-        run = _assess(ledger, account, word, none, oracle, feed, true, true);
+        run = _again(run);
+        _assess(run, ledger, account, word, certificates, oracle, feed, true, true, false);
         Margin memory old = run.margin;
         if (run.manifest == 0) return (equity, 0, false, current);
         if (old.flags & MARGIN_MISSING != 0) return (equity, maintenance, true, current);
@@ -150,33 +165,42 @@ library MarginEngine {
 
     /* STEPS */
 
+    /// @dev Of a run over the same account: what does not depend on the manifest.
+    function _again(Run memory run) private pure returns (Run memory next) {
+        (next.pages, next.pairs, next.book, next.bookWords) = (run.pages, run.pairs, run.book, run.bookWords);
+        (next.underlyings, next.prices) = (run.underlyings, run.prices);
+    }
+
     function _assess(
+        Run memory run,
         Ledger storage ledger,
         bytes32 account,
         uint256 word,
-        Certificate memory certificate,
+        Certificate[] memory certificates,
         IMarginOracle oracle,
         IVaultPriceFeed feed,
         bool baseline,
-        bool lanes
-    ) private view returns (Run memory run) {
-        run.lanes = lanes;
+        bool lanes,
+        bool initial
+    ) private view {
+        (run.lanes, run.initial) = (lanes, initial);
         (run.margin.equity, run.margin.quote) = (word.cash(), word.cash());
-        bool shows = !baseline && BookProof.isShown(certificate);
+        Certificate memory certificate = CertificateList.under(certificates, baseline);
+        bool shows = BookProof.isShown(certificate);
         bool hedged = shows || certificate.atoms.length != 0;
+        bool known = run.pages.length != 0;
         _openPages(run, word.pages(), hedged, oracle, baseline);
         if (run.manifest == 0) run.margin.flags = MARGIN_NO_MANIFEST;
-        if (run.manifest == 0 || !word.hasPositions()) return run;
+        if (run.manifest == 0 || !word.hasPositions()) return;
         _group(run);
         _price(run, feed);
         for (uint256 i; i < run.pages.length; ++i) {
             PageCopy memory page = run.pages[i];
-            if (page.head == 0) continue;
-            BookWalk.read(ledger.books[account][page.id], page.count, page.words);
-            _walk(run, page, feed);
+            if (!known) BookWalk.read(ledger.books[account][page.id], page.count, page.words);
+            if (page.head != 0) _walk(run, page, feed);
         }
         _require(run, ledger);
-        if (hedged) _hedge(run, certificate, oracle, shows);
+        if (hedged) _hedge(run, certificate, shows, Hedge(run.pages, oracle, baseline));
         _finish(run);
     }
 
@@ -186,21 +210,23 @@ library MarginEngine {
             uint256 packed;
             uint256 count;
             for (uint256 rest = list; rest != 0; rest >>= 16) packed |= (rest & 0xff) << (8 * count++);
-            uint256[] memory words = oracle.load(packed, count, baseline);
-            run.manifest = words[0];
-            run.margin.manifestAsOf = uint40(run.manifest);
+            uint256[] memory words = PackedLoad.pages(oracle, packed, count, baseline);
+            (run.manifest, run.margin.manifestAsOf) = (words[0], uint40(words[0]));
             if (run.manifest == 0) return;
-            run.pages = new PageCopy[](count);
+            for (uint256 i; i < run.pages.length; ++i) run.pages[i].turn(words[i + 1], withTables);
+            if (run.pages.length != 0) return;
+            run.pages = PageCopies.newList(count);
             // the preimage of the book's leaf: a word for its tail risk, then for every page its head and its positions as stored
-            uint256 at_ = run.book = PageCopies.allocate(1 + count * (1 + BookWalk.wordsOf(MAX_BOOK_POSITIONS)));
-            at_ += 32;
+            run.book = PageCopies.allocate(1 + count * (1 + BookWalk.wordsOf(MAX_BOOK_POSITIONS)));
+            uint256 at_ = run.book + 32;
             for (uint256 i; i < count; ++i) {
                 uint256 positions = Math.min((list >> (16 * i + 8)) & 0xff, MAX_BOOK_POSITIONS);
-                PageCopy memory page = PageCopies.open((packed >> (8 * i)) & 0xff, positions, words[i + 1], withTables);
+                PageCopy memory page = run.pages[i];
+                (page.id, page.count) = ((packed >> (8 * i)) & 0xff, positions);
+                page.turn(words[i + 1], withTables);
                 PageCopies.store(at_, (positions << 8) | page.id);
                 page.words = at_ + 32;
                 at_ = page.words + 32 * BookWalk.wordsOf(positions);
-                run.pages[i] = page;
             }
             run.bookWords = (at_ - run.book) >> 5;
         }
@@ -209,12 +235,12 @@ library MarginEngine {
     /// @dev Finds the underlyings of the account's pages, each once, and makes room for sums.
     function _group(Run memory run) private pure {
         unchecked {
-            run.exposures = new Exposure[](run.pages.length);
+            run.exposures = Exposures.newList(run.pages.length);
             uint256 most;
             for (uint256 i; i < run.pages.length; ++i) {
                 PageCopy memory page = run.pages[i];
                 if (page.head == 0) {
-                    run.margin.flags |= MARGIN_MISSING;
+                    (run.margin.flags, run.partly) = (run.margin.flags | MARGIN_MISSING, true);
                     continue;
                 }
                 uint256 head0 = page.headWord(0);
@@ -231,7 +257,7 @@ library MarginEngine {
                 if (page.count > most) most = page.count;
             }
             if (run.lanes) run.laneSums = LaneMath.newSums(run.laneWords);
-            run.pairs = LaneMath.newPairs(most);
+            if (run.pairs.length < 2 * most + 2) run.pairs = LaneMath.newPairs(most);
         }
     }
 
@@ -244,8 +270,9 @@ library MarginEngine {
                 run.margin.flags |= MARGIN_NONE_PRICED;
                 return;
             }
-            uint256[] memory prices = feed.load(packed, run.groups);
-            Margin memory margin = run.margin;
+            bool known = run.prices.length == run.groups && run.underlyings == packed;
+            if (!known) (run.underlyings, run.prices) = (packed, PackedLoad.prices(feed, packed, run.groups));
+            (uint256[] memory prices, Margin memory margin) = (run.prices, run.margin);
             margin.oldestPriceAt = type(uint256).max;
             bool anyPriced;
             for (uint256 i; i < run.groups; ++i) {
@@ -267,11 +294,14 @@ library MarginEngine {
         Exposure memory u = run.exposures[page.group];
         uint256 head0 = page.headWord(0);
         SpotState memory s = LiveMark.stateAt(head0, page.headWord(2), u.spot, block.timestamp);
-        Walk memory found = Walk({pairs: run.pairs, end: 0, drifts: 0, missing: false, feed: feed});
+        Walk memory found = Walk({pairs: run.pairs, end: 0, drifts: 0, missing: false, feed: feed, partly: false, loose: 0});
         BookWalk.walk(page, u, s, found);
         uint256 known = (found.end - LaneMath.pairAt(run.pairs, 0)) >> 6;
         if (found.missing) run.margin.flags |= MARGIN_MISSING;
-        if (known != page.count) run.partly = true;
+        // Keepers post no risk for what has expired, and yet its value moves until its average is final.
+        if (s.waiting) run.margin.flags |= MARGIN_NOT_FRESH;
+        if (found.partly) run.partly = true;
+        run.loose += found.loose;
         if (known == 0 || !u.priced) return;
         run.margin.driftX32 = Math.max(run.margin.driftX32, Exposures.driftX32(s, head0, Math.log2(found.drifts) >> 3));
         if (!run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;
@@ -299,7 +329,7 @@ library MarginEngine {
                     scaledLots += u.scaledLots;
                     absoluteLots += u.absoluteLots;
                     run.maintenanceFloor += maintenance;
-                    run.liquidity += u.liquidity(net, ledger.openInterest[u.underlying]);
+                    if (run.initial) run.liquidity += u.liquidity(net, ledger.openInterest[u.underlying]);
                 } else {
                     value -= 2 * int256(u.legs);
                 }
@@ -314,24 +344,23 @@ library MarginEngine {
     }
 
     /// @dev Lowers U by the certificate, and raises L by ES(b) - 1 - U(b - w) if a book b is shown (ES(b) rounded up) and all has a price.
-    function _hedge(Run memory run, Certificate memory certificate, IMarginOracle oracle, bool shows) private view {
+    function _hedge(Run memory run, Certificate memory certificate, bool shows, Hedge memory hedge) private view {
         unchecked {
             if (run.groups == 0) return;
-            Hedge memory hedge = Hedge(run.pages, oracle);
             if (shows) {
-                run.shown = BookProof.check(certificate, run.book, run.bookWords, oracle);
-                uint256 opposite;
+                run.shown = BookProof.check(certificate, run.book, run.bookWords, hedge.oracle, hedge.baseline);
+                uint256 opposite = run.loose;
                 if (certificate.book.length == 0 && !run.partly) {
                     for (uint256 i; i < run.pages.length; ++i) run.pages[i].clear();
                     run.upper = 0;
                 } else {
                     if (certificate.book.length != 0) run.upper = BookHedge.takeBook(hedge, certificate.book, run.upper);
                     else run.upper = BookHedge.takeStored(run.pages, run.upper);
-                    opposite = BookHedge.oppositeCharge(hedge.pages);
+                    opposite += BookHedge.oppositeCharge(hedge.pages);
                 }
                 if (run.margin.flags & MARGIN_STALE == 0) run.proven = Math.saturatingSub(run.shown, opposite * run.tick + 1);
             }
-            // Atoms for the baseline's book, which is not shown there, may be of no use here.
+            // Atoms for one manifest may be of no use under the other.
             run.upper = Math.min(run.upper, Certificates.takeAtoms(hedge, certificate.atoms, run.upper));
         }
     }
@@ -340,19 +369,16 @@ library MarginEngine {
     function _finish(Run memory run) private pure {
         unchecked {
             Margin memory margin = run.margin;
-            margin.initial = DUST_REQUIREMENT;
+            if (run.initial) margin.initial = DUST_REQUIREMENT;
             if (run.groups == 0) return;
             if (margin.driftX32 > ONE_X32) margin.flags |= MARGIN_DRIFTED;
-            uint256 factorBps = PageCopies.load(run.head + 96) & 0xffff;
             uint256 lower = Math.max(run.lower * run.tick, run.proven);
-            margin.maintenance = Math.max(factorBps * lower / BPS, run.maintenanceFloor * run.tick);
+            margin.maintenance = Math.max((PageCopies.load(run.head + 96) & 0xffff) * lower / BPS, run.maintenanceFloor * run.tick);
+            if (!run.initial) return;
             uint256 upper = Math.max(run.upper * run.tick + run.shown, run.initialFloor * run.tick);
-            uint256 initial = upper + run.liquidity * run.tick;
-            margin.initial = Math.max(Math.max(initial, margin.maintenance), DUST_REQUIREMENT);
+            margin.initial = Math.max(Math.max(upper + run.liquidity * run.tick, margin.maintenance), DUST_REQUIREMENT);
         }
     }
-
-    /* SMALL QUESTIONS */
 
     /// @dev Whether equity is below a requirement.
     function _fails(int256 equity, uint256 requirement) private pure returns (bool) {

@@ -6,7 +6,7 @@ import {ExpiryMark} from "./libraries/ExpiryMark.sol";
 import {Instruments} from "./libraries/Instruments.sol";
 import {LiveMark, SpotState} from "./libraries/LiveMark.sol";
 import {PageCopies, PageCopy} from "./libraries/PageCopies.sol";
-import {KIND_PERPETUAL, PageLayout} from "./libraries/PageLayout.sol";
+import {KIND_PERPETUAL, PAGE_HEAD_BYTES, PageLayout} from "./libraries/PageLayout.sol";
 import {IMarginOracle} from "./interfaces/IMarginOracle.sol";
 import {Certificate, IMarginVault, MARGIN_MISSING, MARGIN_NO_MANIFEST, Margin} from "./interfaces/IMarginVault.sol";
 import {IVaultPriceFeed} from "./interfaces/IPriceFeed.sol";
@@ -30,6 +30,8 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 /// @param weightX16 How far that has taken the spot's place, 2^16 = 1. At 1 the position is settled: anyone can turn it into cash once the feed's
 /// `fixSettlement` was called.
 /// @param isFixed Whether it was.
+/// @param isReplaced Whether the manifest has a later generation in the slot: what this position holds has expired, counts as missing, and waits for the
+/// vault's `settleExpired`.
 struct PositionView {
     uint256 page;
     uint256 slot;
@@ -47,6 +49,7 @@ struct PositionView {
     uint256 averageTicks;
     uint256 weightX16;
     bool isFixed;
+    bool isReplaced;
 }
 
 /// @notice What a liquidator needs to know of one account.
@@ -88,7 +91,7 @@ contract MarginLens {
     /// @notice Health of many accounts, in their order.
     function healths(bytes32[] calldata accounts) external view returns (HealthView[] memory found) {
         found = new HealthView[](accounts.length);
-        for (uint256 i; i < accounts.length; ++i) (found[i],) = _health(accounts[i]);
+        for (uint256 i; i < accounts.length; ++i) found[i] = _health(accounts[i]);
     }
 
     /// @notice Those of the accounts that may be put up for auction by their health; their number depends on prices, so the list is dense.
@@ -96,7 +99,7 @@ contract MarginLens {
         found = new HealthView[](accounts.length);
         uint256 count;
         for (uint256 i; i < accounts.length; ++i) {
-            (HealthView memory one,) = _health(accounts[i]);
+            HealthView memory one = _health(accounts[i]);
             if (one.liquidatable && !one.inAuction) found[count++] = one;
         }
         assembly ("memory-safe") {
@@ -121,7 +124,8 @@ contract MarginLens {
         uint256 word = VAULT.accountWord(account);
         (found.owner, found.cash) = (AccountWord.owner(account), word.cash());
         (found.positions, found.lastCheckBlock) = (word.positions(), word.lastCheckBlock());
-        (found.health, found.margin) = _health(account);
+        Certificate memory none;
+        (found.health, found.margin) = (_health(account), VAULT.margin(account, none, false));
     }
 
     /// @notice All positions of an account, in the order in which they are stored.
@@ -157,7 +161,8 @@ contract MarginLens {
 
     /* INTERNALS */
 
-    function _health(bytes32 account) private view returns (HealthView memory found, Margin memory margin) {
+    function _health(bytes32 account) private view returns (HealthView memory found) {
+        Margin memory margin;
         found.account = account;
         found.inAuction = VAULT.accountWord(account).inAuction();
         (found.equity, found.maintenance, found.liquidatable, margin) = VAULT.health(account);
@@ -184,10 +189,17 @@ contract MarginLens {
         for (uint256 i; i < count; ++i) {
             word = i % 4 == 0 ? VAULT.bookWord(account, id, i / 4) : word << 64;
             PositionView memory one = found[next++];
-            (one.page, one.flags) = (id, flags);
+            (one.page, one.flags, one.isReplaced) = (id, flags, page.head != 0 && _isReplaced(page, word));
             _position(one, word, page.head == 0 ? 0 : page.recordOf(word), s, tick, underlying);
         }
         return next;
+    }
+
+    /// @dev Says whether the page's record in a position's slot is of a later generation than the position.
+    function _isReplaced(PageCopy memory page, uint256 position) private pure returns (bool) {
+        uint256 slot = (position >> 192) & 0xff;
+        if (slot >= page.rows) return false;
+        return PageLayout.generation(PageCopies.load(page.head + PAGE_HEAD_BYTES + 32 * slot)) > ((position >> 200) & 0x3fff);
     }
 
     function _position(PositionView memory one, uint256 word, uint256 record, SpotState memory s, uint256 tick, uint256 underlying)

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Book} from "./libraries/Book.sol";
-import {MarginEngine} from "./MarginEngine.sol";
+import {CertificateList} from "./libraries/CertificateList.sol";
 import {VaultAccounts} from "./vault/VaultAccounts.sol";
 import {VaultCollateral} from "./vault/VaultCollateral.sol";
 import {VaultLiquidation} from "./vault/VaultLiquidation.sol";
@@ -104,7 +104,7 @@ contract MarginVault is VaultAccounts, VaultTrading, VaultLiquidation, VaultColl
 
     /// @inheritdoc IMarginVault
     function margin(bytes32 account, Certificate calldata certificate, bool baseline) external view returns (Margin memory) {
-        return _assess(account, ledger.accounts[account], certificate, baseline);
+        return _assess(account, ledger.accounts[account], CertificateList.only(certificate, baseline), baseline);
     }
 
     /// @inheritdoc IMarginVault
@@ -113,7 +113,16 @@ contract MarginVault is VaultAccounts, VaultTrading, VaultLiquidation, VaultColl
         view
         returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current)
     {
-        return MarginEngine.health(ledger, account, ledger.accounts[account], ORACLE, FEED);
+        return _health(account, new Certificate[](0));
+    }
+
+    /// @inheritdoc IMarginVault
+    function provenHealth(bytes32 account, Certificate[] calldata certificates)
+        external
+        view
+        returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current)
+    {
+        return _health(account, certificates);
     }
 
     /// @inheritdoc IMarginVault

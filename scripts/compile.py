@@ -85,7 +85,7 @@ class CompileError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Toolchain:
-    """The compiler binary, its version and the settings every contract is compiled with."""
+    """The compiler binary, its version and the settings contracts are compiled with."""
 
     solc: Path
     version: str
@@ -105,6 +105,11 @@ class Toolchain:
         }
         solc = find_solc(config["version"])
         return cls(solc=solc, version=solc_version(solc), settings=settings, config=config)
+
+    def settings_for(self, source: str) -> dict[str, Any]:
+        """Return the settings of one file: how many runs the optimizer counts on may be its own."""
+        runs = self.config.get("optimizer_runs_of", {}).get(source, self.config["optimizer_runs"])
+        return {**self.settings, "optimizer": {**self.settings["optimizer"], "runs": runs}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +133,7 @@ class Source:
 
     def digest(self, toolchain: Toolchain) -> str:
         """Return the SHA-256 of everything the bytecode depends on."""
-        parts = [FORMAT, toolchain.version, toolchain.settings, sorted(self.files.items())]
+        parts = [FORMAT, toolchain.version, toolchain.settings_for(self.name), sorted(self.files.items())]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -226,7 +231,10 @@ def compile_source(source: Source, toolchain: Toolchain) -> tuple[dict[str, dict
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sorted(source.files.items())},
         # The empty key asks for a check of the file even where it has no contract to emit.
-        "settings": {**toolchain.settings, "outputSelection": {source.name: {"*": outputs, "": ["ast"]}}},
+        "settings": {
+            **toolchain.settings_for(source.name),
+            "outputSelection": {source.name: {"*": outputs, "": ["ast"]}},
+        },
     }
     run = subprocess.run(
         [toolchain.solc, "--standard-json"],
@@ -273,7 +281,7 @@ def _artifact(
         "sourceName": source_name,
         "sourceHash": digest,
         "compiler": toolchain.version,
-        "settings": dict(toolchain.settings),
+        "settings": toolchain.settings_for(source_name),
         "abi": output["abi"],
         "bytecode": {"object": "0x" + creation["object"], "linkReferences": creation["linkReferences"]},
         "deployedBytecode": {

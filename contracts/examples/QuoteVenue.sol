@@ -57,16 +57,16 @@ contract QuoteVenue {
     /// @param instrument `page << 22 | generation << 8 | slot`, as in the vault's events.
     /// @param lots Signed lots the taker receives; the sign opposite to the quote's.
     /// @param worstTicks Highest price when buying, lowest when selling.
-    /// @param takerCertificate Lowers the taker's initial requirement; may be empty.
-    /// @param makerCertificate The same for the maker: anybody may find one, and none can harm.
+    /// @param takerCertificates Lower the taker's initial requirement; may be empty.
+    /// @param makerCertificates The same for the maker: anybody may find one, and none can harm.
     function take(
         bytes32 taker,
         bytes32 maker,
         uint256 instrument,
         int64 lots,
         uint64 worstTicks,
-        Certificate calldata takerCertificate,
-        Certificate calldata makerCertificate
+        Certificate[] calldata takerCertificates,
+        Certificate[] calldata makerCertificates
     ) external {
         require(VAULT.isAuthorised(taker, msg.sender), NotAuthorised(taker, msg.sender));
         require(lots != 0, ZeroLots());
@@ -90,6 +90,6 @@ contract QuoteVenue {
             takerFee: 0,
             makerFee: 0
         });
-        VAULT.settle(fill, takerCertificate, makerCertificate);
+        VAULT.settle(fill, takerCertificates, makerCertificates);
     }
 }

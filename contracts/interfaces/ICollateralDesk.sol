@@ -76,7 +76,7 @@ interface ICollateralDesk {
     /// @notice Pays a request, once a manifest and prices observed after it are in force.
     /// @dev After it equity must be at least the initial requirement, and the quote at least minus the debt cap, under the current manifest and
     /// under the baseline. At most a tenth of what is held, and at least one lot, leaves an hour.
-    function claimWithdrawal(bytes32 account, address to, Certificate calldata certificate) external;
+    function claimWithdrawal(bytes32 account, address to, Certificate[] calldata certificates) external;
 
     /* DEBT: anyone */
 

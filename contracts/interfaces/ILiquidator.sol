@@ -13,11 +13,17 @@ import {Certificate} from "./IMarginVault.sol";
 ///
 /// R telescopes, so that slicing, or rounding lots, never earns more than k times the maintenance removed. A slice must not raise the
 /// maintenance requirement, hence not lower E / M. While some position cannot be valued the fund pays nothing: the account bears all.
+///
+/// Certificates of the account in auction may show its book under both roots, which raises M to the factor's share of the true tail risk. They are the
+/// same before and after a slice; as that changes the book as stored, a book must come with its words. An auction that only such a proof could begin
+/// does not end because the proof fits no longer: a slice after which it would must be the largest on sale (ProofSpent); and see `end`.
+/// The whole book is sold in place of a slice that raises M only if no certificate shows another book than the account's as it stands.
 interface ILiquidator {
     error AlreadyInAuction(bytes32 account);
     error NotInAuction(bytes32 account);
     error AccountHealthy(bytes32 account, int256 equity, uint256 maintenance);
     error AccountUnhealthy(bytes32 account, int256 equity, uint256 maintenance);
+    error InitialMargin(bytes32 account, int256 equity, uint256 required);
     error PriceGapTooRecent(bytes32 account, uint256 freshSince);
     error PriceStale(bytes32 account);
     error NotAuthorised(bytes32 account, address caller);
@@ -26,6 +32,7 @@ interface ILiquidator {
     error PaysMoreThan(int256 pays, int256 limit);
     error HealthFell(bytes32 account, int256 equity, uint256 maintenance);
     error LossUnproven(bytes32 account, int256 equity, int256 baselineEquity);
+    error ProofSpent(bytes32 account, uint256 fractionWad, uint256 leastWad);
     error TooEarly(uint256 liveSecondsLeft);
 
     event AuctionStarted(bytes32 indexed account, int256 equity, uint256 maintenance, uint256 liveSeconds);
@@ -33,34 +40,51 @@ interface ILiquidator {
     event AuctionEnded(bytes32 indexed account, int256 equity, uint256 maintenance);
 
     /// @notice Starts an auction. Anyone.
-    function start(bytes32 account) external;
+    /// @param certificates The account's.
+    function start(bytes32 account, Certificate[] calldata certificates) external;
 
     /// @notice Buys a slice; takes less than asked when less brings the account back to health, and the whole book if the caller allows it
     /// and that smaller slice would leave the account in worse health.
     /// @param buyer Account that receives the slice; the caller must be authorised for it.
     /// @param maxFractionWad Largest fraction, 1e18 = all.
     /// @param maxPaid Most the buyer pays, settlement token units; negative: the least it receives.
-    /// @param certificate The buyer's.
-    function buy(bytes32 account, bytes32 buyer, uint256 maxFractionWad, int256 maxPaid, Certificate calldata certificate)
-        external
-        returns (uint256 fractionWad, int256 paid);
+    /// @param buyerCertificates Those of the buyer, for its book after the purchase.
+    /// @param sellerCertificates Those of the account in auction.
+    function buy(
+        bytes32 account,
+        bytes32 buyer,
+        uint256 maxFractionWad,
+        int256 maxPaid,
+        Certificate[] calldata buyerCertificates,
+        Certificate[] calldata sellerCertificates
+    ) external returns (uint256 fractionWad, int256 paid);
 
     /// @notice Ends the auction of an account that is healthy again. Anyone.
-    function end(bytes32 account) external;
+    /// @dev If a proof began it, the account must meet its initial requirement under current and baseline, on fresh prices; or, once positions may be
+    /// closed against others, maintenance without a proof.
+    /// @param certificates The account's; they count for the initial requirement only.
+    function end(bytes32 account, Certificate[] calldata certificates) external;
 
     /// @notice Books what an account in auction has lost by now, so that exits bear their share. Anyone.
     function book(bytes32 account) external;
 
     /// @notice Closes lots at the live mark against an account with the opposite position, after an hour at the largest premium. Anyone.
-    function deleverage(bytes32 account, bytes32 opposite, uint256 page, uint256 slot, uint256 lots) external;
+    /// @param certificates Those of the account in auction.
+    function deleverage(bytes32 account, bytes32 opposite, uint256 page, uint256 slot, uint256 lots, Certificate[] calldata certificates)
+        external;
 
     /// @notice k now, 1e18 = 1; reverts unless the account is in auction.
     function premiumFactorWad(bytes32 account) external view returns (uint256);
 
     /// @notice What `buy` would do now if maintenance fell by the same fraction as the book; it falls by a little more or less, as lots are whole.
-    function quote(bytes32 account, uint256 maxFractionWad) external view returns (uint256 fractionWad, int256 paid, uint256 premium);
+    /// @param certificates Those of the account in auction.
+    function quote(bytes32 account, uint256 maxFractionWad, Certificate[] calldata certificates)
+        external
+        view
+        returns (uint256 fractionWad, int256 paid, uint256 premium);
 
     /// @return startedAt Timestamp of the start, zero if not in auction.
     /// @return startedLive Live seconds at the start.
-    function auction(bytes32 account) external view returns (uint256 startedAt, uint256 startedLive);
+    /// @return proven Whether only a proof could begin it: without one the account met maintenance.
+    function auction(bytes32 account) external view returns (uint256 startedAt, uint256 startedLive, bool proven);
 }

@@ -156,6 +156,9 @@ interface IMarginOracle {
     /// the grace period old`; then for each page `address 160 | underlying 8 (160) | rows 8 (168)`, zero if it lacks the page.
     function load(uint256 packedPages, uint256 count, bool baseline) external view returns (uint256[] memory words);
 
+    /// @notice Book root of the current manifest or of the baseline; zero if there is none.
+    function bookRoot(bool baseline) external view returns (bytes32 root);
+
     /// @notice EIP-712 digest that keepers sign.
     function manifestDigest(Manifest calldata manifest) external view returns (bytes32);
 
@@ -163,7 +166,7 @@ interface IMarginOracle {
     function configDigest() external view returns (bytes32);
 
     /// @notice Epoch, asOf and activation time of the current manifest; zeros if there is none.
-    function currentManifest() external view returns (uint64 epoch, uint64 asOf, uint64 activatedAt, bytes32 bookRoot);
+    function currentManifest() external view returns (uint64 epoch, uint64 asOf, uint64 activatedAt, bytes32 root);
 
     /// @notice Address at which bytes with this init-code hash are or will be staged.
     function pageAddress(bytes32 initCodeHash) external view returns (address);

@@ -4,6 +4,8 @@ pragma solidity ^0.8.24;
 import {ICollateralDesk} from "./ICollateralDesk.sol";
 
 /// @notice A hedge certificate: reduces the initial requirement, and can never reduce it below the true tail risk.
+/// @dev Where an account is judged under two manifests a call takes a list: none; one for the current manifest, whose atoms count under the baseline too;
+/// or a second one, for the baseline, whose book is proven under the baseline's root. More than two are a BadCertificate.
 /// @param atoms Packed entries `lots 40 | atom 16 | page 8`, four a word from the top; empty for gross margin.
 /// @param bookShortfall Tail risk of the book shown, settlement token units. A book is shown if this, `book` or `proof` is not empty.
 /// @param book The account's book at the manifest's snapshot: for every page one word `count << 8 | page`, then its position words. Empty if that is
@@ -210,12 +212,12 @@ interface IMarginVault {
 
     /// @notice Pays a request, once a manifest and prices observed after it are in force.
     /// @dev Needs equity at least the initial requirement under the current manifest and under the baseline, after it.
-    function claimWithdrawal(bytes32 account, address to, Certificate calldata certificate) external returns (uint256 paid);
+    function claimWithdrawal(bytes32 account, address to, Certificate[] calldata certificates) external returns (uint256 paid);
 
     /* VENUES */
 
     /// @notice Settles one trade. Caller must be a listed venue that both accounts approved.
-    function settle(Fill calldata fill, Certificate calldata takerCertificate, Certificate calldata makerCertificate) external;
+    function settle(Fill calldata fill, Certificate[] calldata takerCertificates, Certificate[] calldata makerCertificates) external;
 
     /// @notice Splits a venue's accrued fees: the deficit first, then fund, protocol, venue. Anyone.
     function distributeFees(address venue) external;
@@ -238,8 +240,8 @@ interface IMarginVault {
     /// @param premium Settlement token units.
     /// @param fromShare How much of the premium `from` bears; the fund pays the rest, and what it cannot becomes deficit. Negative: the fund
     /// also fills this hole.
-    /// @param certificate That of `to`.
-    function settleSlice(bytes32 from, bytes32 to, uint256 premium, int256 fromShare, Certificate calldata certificate) external;
+    /// @param certificates Those of `to`; only the one for the current manifest counts.
+    function settleSlice(bytes32 from, bytes32 to, uint256 premium, int256 fromShare, Certificate[] calldata certificates) external;
 
     /// @notice Credits an account in auction with what the fund pays of its loss, and with the rest as deficit.
     function coverLoss(bytes32 account, uint256 loss) external;
@@ -306,12 +308,19 @@ interface IMarginVault {
     function windDownPriceTicks(uint256 underlying) external view returns (uint256);
 
     /// @notice Margin under the current manifest or the baseline.
+    /// @param certificate For the manifest asked about.
     function margin(bytes32 account, Certificate calldata certificate, bool baseline) external view returns (Margin memory);
 
     /// @notice What liquidation goes by: equity under the current manifest; the smaller of the current maintenance requirement and the
-    /// baseline's, raised by drift; and whether the account fails both.
+    /// baseline's, raised by drift; whether the account fails both; and margin under the current manifest, its initial requirement left at zero.
     /// @dev Reads the baseline only if the account fails the current manifest.
     function health(bytes32 account) external view returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current);
+
+    /// @notice The same with certificates: a book shown under a manifest may raise that manifest's maintenance requirement.
+    function provenHealth(bytes32 account, Certificate[] calldata certificates)
+        external
+        view
+        returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current);
 
     /// @notice Live value of what `moveSlice` would move, settlement token units.
     function sliceValue(bytes32 account, uint256 fractionWad) external view returns (int256 value);

@@ -62,8 +62,8 @@ interface IOrderVenue {
         Order calldata maker,
         bytes calldata makerSignature,
         uint256 lots,
-        Certificate calldata takerCertificate,
-        Certificate calldata makerCertificate
+        Certificate[] calldata takerCertificates,
+        Certificate[] calldata makerCertificates
     ) external;
 
     /// @notice Cancels one nonce. Owner or operator.

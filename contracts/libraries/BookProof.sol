@@ -16,17 +16,17 @@ library BookProof {
         return certificate.book.length | certificate.proof.length | certificate.bookShortfall != 0;
     }
 
-    /// @dev Reverts unless keccak256(keccak256(bookShortfall, book)) is a leaf under the current manifest's book root.
+    /// @dev Reverts unless keccak256(keccak256(bookShortfall, book)) is a leaf under the manifest's book root.
     /// @param stored Memory address of a free word and the account's book as stored behind it, for a certificate that carries none.
     /// @param storedWords Number of those words, the free one included.
     /// @return bookShortfall Tail risk of the basket, settlement token units.
-    function check(Certificate memory certificate, uint256 stored, uint256 storedWords, IMarginOracle oracle)
+    function check(Certificate memory certificate, uint256 stored, uint256 storedWords, IMarginOracle oracle, bool baseline)
         internal
         view
         returns (uint256 bookShortfall)
     {
         bookShortfall = certificate.bookShortfall;
-        (,,, bytes32 root) = oracle.currentManifest();
+        bytes32 root = oracle.bookRoot(baseline);
         require(root != 0 && bookShortfall < MAX_BOOK_SHORTFALL, Certificates.BadCertificate());
         bytes32 inner;
         if (certificate.book.length != 0) {

@@ -49,16 +49,19 @@ library BookWalk {
         unchecked {
             uint256 record = page.recordOf(position);
             if (record == 0) {
-                found.missing = true;
+                (found.missing, found.partly) = (true, true);
                 return;
             }
             int256 lots = int256(position) >> 214;
             uint256 slot = (position >> 192) & 0xff;
             int256 scaledLots;
-            if (ExpiryMark.begun(s, record)) {
-                bool settled;
-                (scaledLots, settled) = ExpiryMark.add(u, s, record, lots, found.feed);
+            if (ExpiryMark.begun(s, record) && ExpiryMark.isDated(record)) {
+                (int256 whole, int256 units, uint256 loose, bool settled) =
+                    ExpiryMark.add(u, s, record, lots, page.head, found.feed);
+                if (whole != lots) found.partly = true;
                 if (settled) return;
+                (lots, scaledLots) = (whole, units);
+                found.loose += loose;
             } else {
                 scaledLots = u.add(s, record, lots);
             }
@@ -73,7 +76,7 @@ library BookWalk {
         unchecked {
             uint256 end = found.end;
             PageCopies.store(end, uint256(scaledLots));
-            PageCopies.store(end + 32, slot);
+            PageCopies.store(end + 32, 32 * slot);
             found.end = end + 64;
         }
     }

@@ -8,9 +8,11 @@ import {IMarginOracle} from "../interfaces/IMarginOracle.sol";
 /// @notice Where the rest of a book stands while a certificate is taken off it.
 /// @param pages Pages with tables: the account's, then any other that the certificate touches.
 /// @param oracle Where the pages of a book shown come from.
+/// @param baseline Of which of its manifests.
 struct Hedge {
     PageCopy[] pages;
     IMarginOracle oracle;
+    bool baseline;
 }
 
 /// @title Hedge certificates
@@ -68,7 +70,7 @@ library Certificates {
         if (_indexOf(hedge.pages, id) == count) {
             PageCopy[] memory more = new PageCopy[](count + 1);
             for (uint256 i; i < count; ++i) more[i] = hedge.pages[i];
-            more[count] = PageCopies.open(id, 0, hedge.oracle.load(id, 1, false)[1], true);
+            more[count] = PageCopies.open(id, 0, hedge.oracle.load(id, 1, hedge.baseline)[1], true);
             hedge.pages = more;
         }
         return find(hedge, id);

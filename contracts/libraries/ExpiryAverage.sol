@@ -75,7 +75,8 @@ library ExpiryAverage {
             bool enough = point.secondsSum - start.secondsSum >= MIN_SETTLEMENT_SECONDS;
             return (enough ? _average(start, point) : point.priceTicks, FULL_WEIGHT_X16);
         }
-        return _running(newest, start, (expiry - 1) * CHECKPOINT_PERIOD);
+        if (newest.observedAt <= (expiry - 1) * CHECKPOINT_PERIOD) return (newest.priceTicks, 0);
+        return _running(newest, start, (sealed_ < expiry ? expiry : sealed_ + 1) * CHECKPOINT_PERIOD);
     }
 
     /// @dev Where the sums at a boundary of an underlying are kept.
@@ -88,12 +89,14 @@ library ExpiryAverage {
         return (end.priceSeconds - start.priceSeconds) / (end.secondsSum - start.secondsSum);
     }
 
-    /// @dev The average since `begin`, and the elapsed share of half an hour at the newest price's time, below 1; 0 while nothing ran.
-    function _running(Newest memory newest, Checkpoint memory start, uint256 begin) private pure returns (uint256, uint256) {
-        if (newest.observedAt <= begin || newest.secondsSum == start.secondsSum) return (newest.priceTicks, 0);
-        uint256 weightX16 = ((newest.observedAt - begin) << 16) / CHECKPOINT_PERIOD;
-        if (weightX16 >= FULL_WEIGHT_X16) weightX16 = FULL_WEIGHT_X16 - 1;
-        return (_average(start, _sums(newest)), weightX16);
+    /// @dev The average so far, and its share, by live time, of the one that a feed alive from now on would settle at: by `end`, the next boundary that can
+    /// count, or half an hour later if there cannot be enough seconds by then. Below 1; 0 while nothing ran.
+    function _running(Newest memory newest, Checkpoint memory start, uint256 end) private pure returns (uint256, uint256) {
+        uint256 ran = newest.secondsSum - start.secondsSum;
+        if (ran == 0) return (newest.priceTicks, 0);
+        uint256 whole = ran + end - newest.observedAt;
+        if (whole < MIN_SETTLEMENT_SECONDS) whole += CHECKPOINT_PERIOD;
+        return (_average(start, _sums(newest)), (ran << 16) / whole);
     }
 
     /// @dev The first checkpoint from a boundary on, and its boundary; the newest sums if there is none, unknown if it is too far.

@@ -43,6 +43,23 @@ struct Exposure {
 library Exposures {
     using LiveMark for SpotState;
 
+    /// @dev So many, all zero.
+    function newList(uint256 count) internal pure returns (Exposure[] memory list) {
+        assembly ("memory-safe") {
+            list := mload(0x40)
+            mstore(list, count)
+            let at_ := add(list, 0x20)
+            let u := add(at_, shl(5, count))
+            let end := add(u, mul(count, 0x180))
+            mstore(0x40, end)
+            calldatacopy(u, calldatasize(), mul(count, 0x180))
+            for {} lt(u, end) { u := add(u, 0x180) } {
+                mstore(at_, u)
+                at_ := add(at_, 0x20)
+            }
+        }
+    }
+
     /// @dev Adds `lots` of one record and returns them in units of its lanes: lots << shift.
     function add(Exposure memory u, SpotState memory s, uint256 record, int256 lots) internal pure returns (int256 scaledLots) {
         unchecked {

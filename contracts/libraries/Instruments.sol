@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {ExpiryMark} from "./ExpiryMark.sol";
 import {Exposures} from "./Exposure.sol";
 import {LiveMark, SpotState} from "./LiveMark.sol";
+import {PackedLoad} from "./PackedLoad.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {KIND_PERPETUAL, PageLayout} from "./PageLayout.sol";
 import {IMarginOracle} from "../interfaces/IMarginOracle.sol";
@@ -64,7 +65,7 @@ library Instruments {
         view
         returns (Instrument memory found)
     {
-        uint256[] memory words = oracle.load(page, 1, false);
+        uint256[] memory words = PackedLoad.pages(oracle, page, 1, false);
         found.manifestAsOf = uint40(words[0]);
         if (words[0] == 0) found.flags = MARGIN_NO_MANIFEST;
         PageCopy memory copy = PageCopies.open(page, 0, words[1], false);
@@ -79,7 +80,7 @@ library Instruments {
         if (PageLayout.frozen(head0)) found.flags |= MARGIN_FROZEN;
         SpotState memory s;
         {
-            uint256 price = feed.load(found.underlying, 1)[0];
+            uint256 price = PackedLoad.prices(feed, found.underlying, 1)[0];
             found.observedAt = uint40(price >> 64);
             found.flags |= priceFlags(price);
             s = LiveMark.stateAt(head0, copy.headWord(2), uint64(price), block.timestamp);

@@ -27,7 +27,7 @@ library LaneMath {
         return new uint256[](2 * count + 2);
     }
 
-    /// @dev Memory address of pair i: `scaledLots, slot`.
+    /// @dev Memory address of pair i: `scaledLots, 32 slot`.
     function pairAt(uint256[] memory pairs, uint256 i) internal pure returns (uint256 at_) {
         assembly ("memory-safe") {
             at_ := add(add(pairs, 0x20), shl(6, i))
@@ -36,7 +36,7 @@ library LaneMath {
 
     /// @dev Adds `sum of scaledLots * lane word` of one page to the sums.
     /// @param sums Made by `newSums`.
-    /// @param pairs Made by `newPairs` for at least `count`: `scaledLots, slot` alternating; the slots are overwritten.
+    /// @param pairs Made by `newPairs` for at least `count`: `scaledLots, 32 slot` alternating; the slots are overwritten.
     /// @param code Page.
     function accumulate(uint256[] memory sums, uint256[] memory pairs, uint256 count, address code, uint256 rows, uint256 laneWords)
         internal
@@ -88,8 +88,7 @@ library LaneMath {
                     let other := add(mload(x), SUM_BIAS)
                     // top bit of each field: four >= other
                     let larger := and(sub(or(four, SUM_TOP), other), SUM_TOP)
-                    let take := or(sub(larger, shr(63, larger)), larger)
-                    four := xor(four, and(xor(four, other), take))
+                    four := xor(four, and(xor(four, other), sub(larger, shr(63, larger))))
                 }
             }
             uint256 best = four & type(uint64).max;
@@ -114,14 +113,14 @@ library LaneMath {
             switch lt(mul(count, 112), mul(6, mul(rows, laneWords)))
             case 1 {
                 for {} lt(x, end) { x := add(x, 0x40) } {
-                    extcodecopy(code, at, add(from, mul(mload(x), stride)), stride)
+                    extcodecopy(code, at, add(from, mul(mload(x), laneWords)), stride)
                     mstore(x, at)
                     at := add(at, stride)
                 }
             }
             default {
                 extcodecopy(code, at, from, mul(rows, stride))
-                for {} lt(x, end) { x := add(x, 0x40) } { mstore(x, add(lanes, mul(mload(x), stride))) }
+                for {} lt(x, end) { x := add(x, 0x40) } { mstore(x, add(lanes, mul(mload(x), laneWords))) }
                 at := add(at, mul(rows, stride))
             }
             mstore(0x40, at)

@@ -19,6 +19,8 @@ uint256 constant SETTLEMENT_WINDOW = 30 minutes;
 /// @param averageTicks Average price in its window, ticks.
 /// @param weightX16 Weight of that average, 2^16 = 1.
 /// @param star The state at the spot that the average has pulled, if one is known.
+/// @param shareX16 How much of what the page says a lot risks is still open, X16.
+/// @param waiting Whether something asked for has expired and its average can still change.
 struct SpotState {
     int256 spot;
     int256 dS;
@@ -30,6 +32,8 @@ struct SpotState {
     int256 averageTicks;
     int256 weightX16;
     SpotState[] star;
+    uint256 shareX16;
+    bool waiting;
 }
 
 /// @title Values between two pages

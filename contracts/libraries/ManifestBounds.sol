@@ -18,8 +18,8 @@ library ManifestBounds {
     using ProbeWord for uint256;
 
     /// @dev |V(spot) - spot| 1e6 <= maxBasisPpm spot for every perpetual's value without funding.
-    function checkBasis(uint256 underlying, uint256[] memory words, uint256 spot, uint256 maxBasisPpm) internal pure {
-        SpotState memory state = LiveMark.stateAt(words[0], 0, spot, 0);
+    function checkBasis(uint256 underlying, uint256[] memory words, SpotState memory state, uint256 maxBasisPpm) internal pure {
+        uint256 spot = uint256(state.spot);
         for (uint256 i; i < words[0].rows(); ++i) {
             uint256 record = words[PAGE_HEAD_WORDS + i];
             if (record.kind() != KIND_PERPETUAL) continue;

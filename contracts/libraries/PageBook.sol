@@ -2,18 +2,23 @@
 pragma solidity ^0.8.24;
 
 import {IMarginVault} from "../interfaces/IMarginVault.sol";
-import {AccountWord, MAX_PAGES, MAX_POSITIONS} from "./AccountWord.sol";
+import {AccountWord, MAX_PAGES} from "./AccountWord.sol";
 import {Book, POSITIONS_PER_WORD} from "./Book.sol";
+import {BookWalk} from "./BookWalk.sol";
 import {Ledger} from "./Ledger.sol";
+import {PageCopies} from "./PageCopies.sol";
+
+/// @dev Words set aside for a page's positions: what its count can name.
+uint256 constant BOOK_WORDS = 64;
 
 /// @notice Positions of one account on one page in memory.
-/// @param words Position words as stored.
+/// @param words Memory address of the position words as stored.
 /// @param count How many positions they hold.
-/// @param places By slot: one more than the index of a position with this slot, zero if there is none. Only `readIndexed` fills it.
+/// @param places Memory address of a word a slot: one more than the index of a position with this slot, zero if there is none. Only `IndexedBooks` fills it.
 struct PageBook {
-    uint256[32] words;
+    uint256 words;
     uint256 count;
-    uint256[256] places;
+    uint256 places;
 }
 
 /// @title A page of an account's book, changed in memory and written once
@@ -21,17 +26,16 @@ struct PageBook {
 library PageBooks {
     using AccountWord for uint256;
 
-    /// @dev What the account with this word holds on a page.
-    function read(Ledger storage ledger, bytes32 account, uint256 word, uint256 page) internal view returns (PageBook memory book) {
-        (, book.count) = Book.pageEntry(word, page);
-        uint256[32] storage stored = ledger.books[account][page];
-        for (uint256 i; i * POSITIONS_PER_WORD < book.count; ++i) book.words[i] = stored[i];
+    /// @dev Room for positions.
+    function none() internal pure returns (PageBook memory book) {
+        book.words = zeroWords(BOOK_WORDS);
     }
 
-    /// @dev The same, to which positions can be added.
-    function readIndexed(Ledger storage ledger, bytes32 account, uint256 word, uint256 page) internal view returns (PageBook memory book) {
-        book = read(ledger, account, word, page);
-        for (uint256 i; i < book.count; ++i) book.places[Book.slotOf(positionAt(book, i))] = i + 1;
+    /// @dev What the account with this word holds on a page.
+    function read(Ledger storage ledger, bytes32 account, uint256 word, uint256 page) internal view returns (PageBook memory book) {
+        book = none();
+        (, book.count) = Book.pageEntry(word, page);
+        BookWalk.read(ledger.books[account][page], book.count, book.words);
     }
 
     /// @dev Stores a book, words that changed only, and returns the account word with its new count; the word is not stored.
@@ -39,80 +43,66 @@ library PageBooks {
         internal
         returns (uint256)
     {
-        (uint256 entry, uint256 oldCount) = Book.pageEntry(word, page);
-        uint256[32] storage stored = ledger.books[account][page];
-        uint256 count = book.count;
-        if (count % POSITIONS_PER_WORD != 0) {
-            uint256 last = count / POSITIONS_PER_WORD;
-            book.words[last] &= ~(type(uint256).max >> (64 * (count % POSITIONS_PER_WORD)));
+        unchecked {
+            (uint256 entry, uint256 oldCount) = Book.pageEntry(word, page);
+            uint256 count = book.count;
+            if (count % POSITIONS_PER_WORD != 0) {
+                uint256 last = book.words + 32 * (count / POSITIONS_PER_WORD);
+                PageCopies.store(last, PageCopies.load(last) & ~(type(uint256).max >> (64 * (count % POSITIONS_PER_WORD))));
+            }
+            uint256[32] storage stored = ledger.books[account][page];
+            uint256 most = BookWalk.wordsOf(count > oldCount ? count : oldCount);
+            uint256 used = BookWalk.wordsOf(count);
+            for (uint256 i; i < most; ++i) {
+                uint256 four = i < used ? PageCopies.load(book.words + 32 * i) : 0;
+                if (stored[i] != four) stored[i] = four;
+            }
+            if (count == oldCount) return word;
+            require(entry < MAX_PAGES, IMarginVault.TooManyPages(account));
+            return Book.withCount(word, entry, page, count);
         }
-        uint256 most = count > oldCount ? count : oldCount;
-        for (uint256 i; i * POSITIONS_PER_WORD < most; ++i) {
-            uint256 four = i * POSITIONS_PER_WORD < count ? book.words[i] : 0;
-            if (stored[i] != four) stored[i] = four;
-        }
-        if (count == oldCount) return word;
-        require(entry < MAX_PAGES, IMarginVault.TooManyPages(account));
-        return Book.withCount(word, entry, page, count);
     }
 
     /// @dev Position `index`, 64 bits.
     function positionAt(PageBook memory book, uint256 index) internal pure returns (uint256) {
-        return (book.words[index >> 2] >> _bit(index)) & type(uint64).max;
+        unchecked {
+            return (PageCopies.load(book.words + 32 * (index >> 2)) >> _bit(index)) & type(uint64).max;
+        }
     }
 
     /// @dev Replaces position `index`.
     function put(PageBook memory book, uint256 index, uint256 position) internal pure {
-        uint256 bit = _bit(index);
-        uint256 four = book.words[index >> 2] & ~(uint256(type(uint64).max) << bit);
-        book.words[index >> 2] = four | ((position & type(uint64).max) << bit);
+        unchecked {
+            uint256 bit = _bit(index);
+            uint256 at_ = book.words + 32 * (index >> 2);
+            uint256 four = PageCopies.load(at_) & ~(uint256(type(uint64).max) << bit);
+            PageCopies.store(at_, four | ((position & type(uint64).max) << bit));
+        }
+    }
+
+    /// @dev Adds a position behind the last to a book that `none` made and nothing was put into, where the words are zero.
+    function append(PageBook memory book, uint256 position) internal pure {
+        unchecked {
+            uint256 index = book.count++;
+            uint256 at_ = book.words + 32 * (index >> 2);
+            PageCopies.store(at_, PageCopies.load(at_) | (position << _bit(index)));
+        }
     }
 
     /// @dev The position with other lots.
     function withLots(uint256 position, int256 lots) internal pure returns (uint256) {
-        return (uint256(uint64(int64(lots))) << 22) | (position & 0x3fffff);
-    }
-
-    /// @dev Adds lots to the position with this one's key in an indexed book, which may leave it with none: see `dense`.
-    function add(bytes32 account, PageBook memory book, uint256 position, int256 lots)
-        internal
-        pure
-        returns (int256 oldLots, int256 newLots)
-    {
-        uint256 index = book.places[Book.slotOf(position)];
-        if (index != 0 && (positionAt(book, index - 1) ^ position) & 0x3fffff != 0) index = _search(book, position);
-        if (index == 0) {
-            require(book.count < MAX_POSITIONS, IMarginVault.TooManyPositions(account, MAX_POSITIONS));
-            index = ++book.count;
-            if (book.places[Book.slotOf(position)] == 0) book.places[Book.slotOf(position)] = index;
-        } else {
-            oldLots = Book.lotsOf(positionAt(book, index - 1));
-        }
-        newLots = oldLots + lots;
-        put(book, index - 1, withLots(position, newLots));
-    }
-
-    /// @dev Drops positions without lots; the order of the others stays.
-    function dense(PageBook memory book) internal pure {
-        uint256 kept;
-        for (uint256 i; i < book.count; ++i) {
-            uint256 position = positionAt(book, i);
-            if (Book.lotsOf(position) == 0) continue;
-            if (kept != i) put(book, kept, position);
-            ++kept;
-        }
-        book.count = kept;
-    }
-
-    /// @dev One more than the index of the position with this one's key, zero if there is none. For a slot that is held twice, in two generations.
-    function _search(PageBook memory book, uint256 position) private pure returns (uint256) {
-        for (uint256 i; i < book.count; ++i) {
-            if ((positionAt(book, i) ^ position) & 0x3fffff == 0) return i + 1;
-        }
-        return 0;
+        return ((uint256(lots) << 22) & type(uint64).max) | (position & 0x3fffff);
     }
 
     function _bit(uint256 index) private pure returns (uint256) {
         return (~index & 3) << 6;
+    }
+
+    /// @dev Memory address of so many words of zero.
+    function zeroWords(uint256 count) internal pure returns (uint256 at_) {
+        uint256[] memory words = new uint256[](count);
+        assembly ("memory-safe") {
+            at_ := add(words, 32)
+        }
     }
 }

@@ -21,6 +21,8 @@ import {
 uint256 constant BPS = 10_000;
 /// @dev Widest drift limit that a page may carry, basis points.
 uint256 constant MAX_DRIFT_BPS = 500;
+/// @dev The curvature of a record.
+uint256 constant GAMMA_MASK = uint256(type(uint24).max) << 88;
 /// @dev Fields of head 3, and of head 1, that repeat the oracle's factors.
 uint256 constant FACTORS_MASK = uint256(type(uint32).max) << 160;
 /// @dev Fields of head 0 that are a page's own: rows, atoms, page id, probe slot.
@@ -66,26 +68,32 @@ library PageChecks {
             bool straight = off * PPM <= maxBasisPpm * uint256(DELTA_ONE) && uint24(record >> 88) == 0;
             require(straight, IMarginOracle.PageMalformed(page));
         }
-        bytes32 found = keccak256(abi.encodePacked(terms));
+        bytes32 found;
+        assembly ("memory-safe") {
+            // keccak256(abi.encodePacked(terms)) without a copy
+            found := keccak256(add(terms, 0x20), shl(5, mload(terms)))
+        }
         require(found == termsHash, IMarginOracle.TermsMismatch(page, found, termsHash));
     }
 
     /// @dev |V_new(spot) - V_old(spot)| <= max(legLong_old, legShort_old) for every record whose terms are the same in the old page and that had not
     /// expired by asOf; values without funding, and as if no settlement window had begun.
-    function checkMarks(uint256 page, uint256[] memory words, uint256[] memory old, uint256 spot) internal pure {
+    function checkMarks(uint256 page, uint256[] memory words, uint256[] memory old, SpotState memory now_) internal pure {
         uint256 rows = words[0].rows() < old[0].rows() ? words[0].rows() : old[0].rows();
         uint256 asOf = words[0].asOf();
-        SpotState memory now_ = LiveMark.stateAt(words[0], 0, spot, 0);
-        SpotState memory then_ = LiveMark.stateAt(old[0], 0, spot, 0);
+        SpotState memory then_ = LiveMark.stateAt(old[0], 0, uint256(now_.spot), 0);
         for (uint256 i; i < rows; ++i) {
             (uint256 record, uint256 before) = (words[PAGE_HEAD_WORDS + i], old[PAGE_HEAD_WORDS + i]);
             if (record.kind() == KIND_NONE || (record ^ before) & TERMS_MASK != 0) continue;
             if (ExpiryMark.isDated(record) && record.expiryHour() * 1 hours <= asOf) continue;
             (int256 given,) = LiveMark.value(now_, record);
             (int256 expected,) = LiveMark.value(then_, before);
-            uint256 jump = uint256(given > expected ? given - expected : expected - given);
             uint256 allowed = largerLeg(before);
-            require(jump <= allowed, IMarginOracle.MarkJump(page, i, given, expected, allowed));
+            int256 least = expected;
+            // The curvature of an old mark overshoots, its slope falls short: what lies between them is no jump.
+            if (given + int256(allowed) < expected) (least,) = LiveMark.value(then_, before & ~GAMMA_MASK);
+            bool near = given + int256(allowed) >= least && given <= expected + int256(allowed);
+            require(near, IMarginOracle.MarkJump(page, i, given, expected, allowed));
         }
     }
 

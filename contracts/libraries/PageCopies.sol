@@ -31,16 +31,43 @@ struct PageCopy {
 library PageCopies {
     /// @dev Copies head and records of a page. `word` is what the oracle says of it: `address 160 | underlying 8 | rows 8`.
     function open(uint256 id, uint256 count, uint256 word, bool withTable) internal view returns (PageCopy memory page) {
-        page.id = id;
-        page.count = count;
-        if (word == 0) return page;
-        page.code = address(uint160(word));
-        page.rows = (word >> 168) & 0xff;
-        page.head = _copy(page.code, PAGE_HEAD_WORDS + page.rows);
-        uint256 head0 = load(page.head);
-        uint256 words = PAGE_HEAD_WORDS + page.rows * (1 + PageLayout.laneWords(head0));
-        if (PageLayout.rows(head0) != page.rows || words > MAX_PAGE_WORDS) page.head = 0;
-        else if (withTable) page.table = _zeroWords(page.rows);
+        (page.id, page.count) = (id, count);
+        turn(page, word, withTable);
+    }
+
+    /// @dev The same for a page that may be open: the new copy takes the place of the old one if that has as many records.
+    function turn(PageCopy memory page, uint256 word, bool withTable) internal view {
+        uint256 rows = (word >> 168) & 0xff;
+        (uint256 head, uint256 table) = page.rows == rows ? (page.head, page.table) : (0, 0);
+        (page.head, page.table) = (0, 0);
+        if (word == 0) return;
+        address code = address(uint160(word));
+        (page.code, page.rows) = (code, rows);
+        head = _copy(code, PAGE_HEAD_WORDS + rows, head);
+        uint256 head0 = load(head);
+        uint256 words = PAGE_HEAD_WORDS + rows * (1 + PageLayout.laneWords(head0));
+        if (PageLayout.rows(head0) != rows || words > MAX_PAGE_WORDS) return;
+        page.head = head;
+        if (!withTable) return;
+        page.table = table == 0 ? allocate(rows) : table;
+        clear(page);
+    }
+
+    /// @dev So many pages, all zero.
+    function newList(uint256 count) internal pure returns (PageCopy[] memory pages) {
+        assembly ("memory-safe") {
+            pages := mload(0x40)
+            mstore(pages, count)
+            let at_ := add(pages, 0x20)
+            let page := add(at_, shl(5, count))
+            let end := add(page, shl(8, count))
+            mstore(0x40, end)
+            calldatacopy(page, calldatasize(), shl(8, count))
+            for {} lt(page, end) { page := add(page, 0x100) } {
+                mstore(at_, page)
+                at_ := add(at_, 0x20)
+            }
+        }
     }
 
     /// @dev Word at a memory address.
@@ -88,10 +115,10 @@ library PageCopies {
         }
     }
 
-    function _copy(address code, uint256 words) private view returns (uint256 at_) {
+    /// @dev To this address, or to new memory if that is zero.
+    function _copy(address code, uint256 words, uint256 into) private view returns (uint256 at_) {
+        at_ = into == 0 ? allocate(words) : into;
         assembly ("memory-safe") {
-            at_ := mload(0x40)
-            mstore(0x40, add(at_, shl(5, words)))
             extcodecopy(code, at_, PAGE_PREFIX_BYTES, shl(5, words))
         }
     }
@@ -110,14 +137,6 @@ library PageCopies {
         assembly ("memory-safe") {
             at_ := mload(0x40)
             mstore(0x40, add(at_, shl(5, words)))
-        }
-    }
-
-    function _zeroWords(uint256 words) private pure returns (uint256 at_) {
-        assembly ("memory-safe") {
-            at_ := mload(0x40)
-            mstore(0x40, add(at_, shl(5, words)))
-            calldatacopy(at_, calldatasize(), shl(5, words))
         }
     }
 }

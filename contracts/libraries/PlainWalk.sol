@@ -12,12 +12,16 @@ import {IVaultPriceFeed} from "../interfaces/IPriceFeed.sol";
 /// @param drifts Byte d is not zero if one of them has drift shift d.
 /// @param missing Whether the page lacks a position.
 /// @param feed What positions in their settlement window are valued by.
+/// @param partly Whether positions are missing, settled, or in their window and part of them is.
+/// @param loose Charge of the parts of lots that are in no table, held the other way round, ticks.
 struct Walk {
     uint256[] pairs;
     uint256 end;
     uint256 drifts;
     bool missing;
     IVaultPriceFeed feed;
+    bool partly;
+    uint256 loose;
 }
 
 /// @title The loop over plain positions: `Exposures.add` with its sums on the stack
@@ -28,98 +32,101 @@ library PlainWalk {
     /// @return rare Memory address of the first of those words.
     function walk(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found) internal pure returns (uint256 rare) {
         assembly ("memory-safe") {
-            // as LiveMark.value
-            function mark(rec, st) -> v, d {
-                d := signextend(2, shr(64, rec))
-                let upper := and(shr(24, rec), 0xffffffffff)
-                let gain := mload(add(st, 0x20))
-                let linear := add(upper, sar(22, mul(d, gain)))
-                v := signextend(2, shr(88, rec))
-                if v {
-                    d := add(d, sar(10, mul(v, mload(add(st, 0x60)))))
-                    v := sar(10, mul(v, mload(add(st, 0x40))))
-                }
-                v := add(linear, v)
-                if lt(and(rec, 7), 3) {
-                    if and(rec, 1) { v := sub(v, mload(add(st, 0x80))) }
-                    leave
-                }
-                // a put turns dS, and S - K, around
-                let cap := mload(st)
-                let strike := and(shr(176, rec), 0xffffffffff)
-                let intrinsic := sub(cap, strike)
-                if and(rec, 4) {
-                    gain := sub(0, gain)
-                    intrinsic := sub(0, intrinsic)
-                    cap := strike
-                }
-                upper := add(upper, mul(gain, sgt(gain, 0)))
-                // one jump when no bound holds
-                if iszero(or(or(sgt(v, upper), sgt(v, cap)), or(or(slt(v, linear), slt(v, intrinsic)), slt(v, 0)))) { leave }
-                if lt(cap, upper) { upper := cap }
-                if slt(upper, v) { v := upper }
-                if slt(v, linear) { v := linear }
-                if slt(v, intrinsic) { v := intrinsic }
-                if slt(v, 0) { v := 0 }
-            }
-            // page: count 0x20, rows 0x60, head 0x80, words 0xc0, table 0xe0; s: lastHour 0xa0; found: pairs, end 0x20, drifts 0x40
-            mstore(0, add(mload(add(page, 0x80)), 0x80))
-            mstore(0x20, mload(add(page, 0xe0)))
-            let count := mload(add(page, 0x20))
-            let pair := add(mload(found), 0x20)
-            rare := add(pair, shl(6, count))
-            let value := 0
-            let net := 0
-            let legs := 0 // above bit 192: how many have each drift shift, a byte each
-            let sizes := 0 // sum |q| in the upper half, sum |q| << shift in the lower
-            let vegas := 0 // sum q vega in the upper half, sum q << shift in the lower
-            for { let words := mload(add(page, 0xc0)) } count { words := add(words, 0x20) } {
-                let n := sub(count, mul(gt(count, 4), sub(count, 4)))
-                count := sub(count, n)
-                for { let four := mload(words) } n { four := shl(64, four) } {
-                    let rec := mload(add(mload(0), and(shr(187, four), 0x1fe0)))
-                    n := sub(n, 1)
-                    if or(
-                        or(and(xor(shr(8, rec), shr(200, four)), 0x3fff), gt(sub(and(rec, 7), 1), 3)),
-                        or(iszero(lt(byte(7, four), mload(add(page, 0x60)))), lt(sub(and(shr(216, rec), 0xffffff), 1), mload(add(s, 0xa0))))
-                    ) {
-                        rare := sub(rare, 0x20)
-                        mstore(rare, four)
+            // The loop. Scratch: behind the last record; a word below which, with the expiry at its top, a window has begun.
+            // a: sum |q|; above bit 49 sum |q| << shift; above bit 129 sum |q| leg
+            // b: sum q V; above bit 192 how many have each drift shift, a byte each
+            // c: sum q delta'; above bit 128 sum q vega; above bit 208 sum q << shift
+            function sums(at, end, records, table, st, pair, last) -> a, b, c, pairs, first {
+                pairs := pair
+                first := last
+                if iszero(lt(at, end)) { leave }
+                for {} lt(at, end) { at := add(at, 8) } {
+                    // a position stands at the top of the word at its place
+                    let lots := mload(at)
+                    let slot := and(shr(187, lots), 0x1fe0)
+                    let rec := add(records, slot)
+                    let plain := lt(rec, mload(0))
+                    rec := mload(rec)
+                    plain := and(plain, iszero(and(xor(shr(8, rec), shr(200, lots)), 0x3fff)))
+                    if iszero(and(and(plain, lt(sub(and(rec, 7), 1), 4)), iszero(lt(sub(shl(16, rec), shl(232, 1)), mload(0x20))))) {
+                        last := sub(last, 0x20)
+                        mstore(last, lots)
                         continue
                     }
-                    let lots := sar(214, four)
+                    lots := sar(214, lots)
+                    if table { mstore(add(table, slot), lots) }
+                    mstore(add(pair, 0x20), slot)
+                    let rest := shr(240, rec)
                     {
-                        let v, d := mark(rec, s)
-                        value := add(value, mul(lots, v))
-                        net := add(net, mul(lots, d))
+                        let shift := and(shr(3, rec), 31)
+                        rest := add(rest, shl(add(shift, 80), 1))
+                        mstore(pair, shl(shift, lots))
+                        pair := add(pair, 0x40)
+                        let sign := sar(255, lots)
+                        let leg := and(shr(add(112, and(sign, 32)), rec), 0xffffffff)
+                        leg := add(shl(shift, add(shl(129, leg), shl(49, 1))), 1)
+                        a := add(a, mul(sub(xor(lots, sign), sign), leg))
                     }
-                    if mload(0x20) { mstore(add(mload(0x20), and(shr(187, four), 0x1fe0)), lots) }
-                    let size := shl(and(shr(3, rec), 31), lots)
-                    mstore(pair, size)
-                    mstore(add(pair, 0x20), byte(7, four))
-                    pair := add(pair, 0x40)
-                    vegas := add(vegas, add(shl(128, mul(lots, shr(240, rec))), size))
-                    let sign := sar(255, lots)
-                    size := sub(xor(size, sign), sign)
-                    sizes := add(sizes, add(size, shl(128, sub(xor(lots, sign), sign))))
-                    size := mul(size, and(shr(add(112, and(sign, 32)), rec), 0xffffffff))
-                    legs := add(legs, add(size, shl(add(192, and(shr(19, rec), 24)), 1)))
+                    // as LiveMark.value
+                    let d := signextend(2, shr(64, rec))
+                    let upper := and(shr(24, rec), 0xffffffffff)
+                    let linear := add(upper, sar(22, mul(d, mload(add(st, 0x20)))))
+                    let v := signextend(2, shr(88, rec))
+                    d := add(d, sar(10, mul(v, mload(add(st, 0x60)))))
+                    c := add(c, mul(lots, add(d, shl(128, rest))))
+                    v := add(linear, sar(10, mul(v, mload(add(st, 0x40)))))
+                    switch lt(and(rec, 7), 3)
+                    case 0 {
+                        let strike := and(shr(176, rec), 0xffffffffff)
+                        // -1 for a put, which turns dS, and S - K, around
+                        let turn := sub(0, and(shr(2, rec), 1))
+                        let cap := mload(st)
+                        let intrinsic := sub(xor(sub(cap, strike), turn), turn)
+                        cap := xor(cap, and(turn, xor(cap, strike)))
+                        upper := add(upper, mload(add(mload(0x40), and(turn, 0x20))))
+                        // without jumps: bounds hold or not, a position costs the same
+                        cap := xor(cap, mul(xor(cap, upper), lt(upper, cap)))
+                        v := xor(v, mul(xor(v, cap), slt(cap, v)))
+                        intrinsic := mul(intrinsic, sgt(intrinsic, 0))
+                        v := xor(v, mul(xor(v, linear), slt(v, linear)))
+                        v := xor(v, mul(xor(v, intrinsic), slt(v, intrinsic)))
+                    }
+                    default { v := sub(v, mul(and(rec, 1), mload(add(st, 0x80)))) }
+                    b := add(b, add(mul(lots, v), shl(add(192, and(shr(19, rec), 24)), 1)))
                 }
+                pairs := pair
+                first := last
             }
-            mstore(add(found, 0x20), pair)
+            // page: count 0x20, rows 0x60, head 0x80, words 0xc0, table 0xe0; s: dS 0x20, lastHour 0xa0
+            let records := add(mload(add(page, 0x80)), 0x80)
+            mstore(0, add(records, shl(5, mload(add(page, 0x60)))))
+            mstore(0x20, shl(232, mload(add(s, 0xa0))))
+            // free memory, of which nothing is taken: max(dS, 0), max(-dS, 0)
+            let at := mload(add(s, 0x20))
+            mstore(mload(0x40), mul(at, sgt(at, 0)))
+            mstore(add(mload(0x40), 0x20), mul(sub(0, at), slt(at, 0)))
+            at := mload(add(page, 0xc0))
+            let count := mload(add(page, 0x20))
+            let pair := add(mload(found), 0x20)
+            let a, b, c
+            a, b, c, at, rare := sums(at, add(at, shl(3, count)), records, mload(add(page, 0xe0)), s, pair, add(pair, shl(6, count)))
+            mstore(add(found, 0x20), at)
             // u: value 0x80, netX22 0xc0, grossLots 0xe0, vega 0x100, legs 0x120, scaledLots 0x140, absoluteLots 0x160
             function increase(at_, by) {
                 mstore(at_, add(mload(at_), by))
             }
-            increase(add(u, 0x80), value)
-            increase(add(u, 0xc0), net)
-            increase(add(u, 0xe0), shr(128, sizes))
-            increase(add(u, 0x120), and(legs, sub(shl(192, 1), 1)))
-            increase(add(found, 0x40), shr(192, legs))
-            increase(add(u, 0x160), and(sizes, sub(shl(128, 1), 1)))
-            value := signextend(15, vegas)
-            increase(add(u, 0x140), value)
-            increase(add(u, 0x100), sar(128, sub(vegas, value)))
+            count := signextend(23, b)
+            increase(add(u, 0x80), count)
+            increase(add(found, 0x40), shr(192, sub(b, count)))
+            count := signextend(15, c)
+            increase(add(u, 0xc0), count)
+            c := sar(128, sub(c, count))
+            count := signextend(9, c)
+            increase(add(u, 0x100), count)
+            increase(add(u, 0x140), sar(80, sub(c, count)))
+            increase(add(u, 0xe0), and(a, sub(shl(49, 1), 1)))
+            increase(add(u, 0x160), and(shr(49, a), sub(shl(80, 1), 1)))
+            increase(add(u, 0x120), shr(129, a))
         }
     }
 }

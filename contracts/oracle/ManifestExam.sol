@@ -2,12 +2,13 @@
 pragma solidity ^0.8.24;
 
 import {IMarginOracle, Manifest, MarginFactors, ProbeBounds} from "../interfaces/IMarginOracle.sol";
+import {LiveMark, SpotState} from "../libraries/LiveMark.sol";
 import {ManifestBounds} from "../libraries/ManifestBounds.sol";
 import {BPS, PageChecks} from "../libraries/PageChecks.sol";
 import {PAGE_HEAD_WORDS, PAGE_VERSION, PageLayout} from "../libraries/PageLayout.sol";
 import {PageStore} from "../libraries/PageStore.sol";
 import {OracleRatios} from "./OracleRatios.sol";
-import {RingState} from "./OracleRing.sol";
+import {HighWater, RingState} from "./OracleRing.sol";
 
 /// @dev Longest time between a manifest's asOf and the end of its validity.
 uint256 constant MAX_VALIDITY = 30 minutes;
@@ -72,10 +73,11 @@ abstract contract ManifestExam is OracleRatios {
     function _checkManifest(Manifest calldata manifest) private view {
         require(!ring.paused, ActivationPaused());
         require(manifest.configDigest == configDigest, WrongConfigDigest(manifest.configDigest, configDigest));
-        bool later = manifest.epoch > highWater.epoch && manifest.epoch <= type(uint40).max;
-        require(later, EpochNotIncreasing(manifest.epoch, highWater.epoch));
-        require(manifest.epoch - highWater.epoch <= MAX_EPOCH_STEP, EpochTooFar(manifest.epoch, highWater.epoch));
-        require(manifest.asOf > highWater.asOf, AsOfNotIncreasing(manifest.asOf, highWater.asOf));
+        HighWater memory mark = highWater;
+        bool later = manifest.epoch > mark.epoch && manifest.epoch <= type(uint40).max;
+        require(later, EpochNotIncreasing(manifest.epoch, mark.epoch));
+        require(manifest.epoch - mark.epoch <= MAX_EPOCH_STEP, EpochTooFar(manifest.epoch, mark.epoch));
+        require(manifest.asOf > mark.asOf, AsOfNotIncreasing(manifest.asOf, mark.asOf));
         require(manifest.asOf <= block.timestamp, AsOfInFuture(manifest.asOf, block.timestamp));
         require(manifest.validUntil >= block.timestamp, ManifestExpired(manifest.validUntil, block.timestamp));
         bool short = manifest.validUntil - manifest.asOf <= MAX_VALIDITY;
@@ -103,9 +105,10 @@ abstract contract ManifestExam is OracleRatios {
         if (rows == 0) return;
         uint256 spot = _spot(draft, underlying, page);
         (uint256 probePage, uint256 probeSlot) = REGISTRY.probe(underlying);
-        ManifestBounds.checkBasis(underlying, draft.words, spot, limits.maxBasisPpm);
+        SpotState memory state = LiveMark.stateAt(head0, 0, spot, 0);
+        ManifestBounds.checkBasis(underlying, draft.words, state, limits.maxBasisPpm);
         if (page == probePage) _examineProbe(draft, underlying, probeSlot, spot, limits);
-        _examineMarks(draft, page, spot);
+        _examineMarks(draft, page, state);
     }
 
     /// @dev The feed's price, or the page's own if the keepers and the feed agree that there is none: the one in force, unless the page is
@@ -143,11 +146,11 @@ abstract contract ManifestExam is OracleRatios {
             ManifestBounds.nextProbe(underlying, draft.words, record, previous, limits, block.timestamp);
     }
 
-    function _examineMarks(Draft memory draft, uint256 page, uint256 spot) private view {
+    function _examineMarks(Draft memory draft, uint256 page, SpotState memory state) private view {
         uint256 word = pageWords[(draft.compared << 8) | page];
         if (word == 0) return;
         PageStore.read(address(uint160(word)), draft.old, 0, PAGE_HEAD_WORDS + ((word >> 168) & 0xff));
-        PageChecks.checkMarks(page, draft.words, draft.old, spot);
+        PageChecks.checkMarks(page, draft.words, draft.old, state);
     }
 
     /// @dev The factors at their places in head 1 and head 3.

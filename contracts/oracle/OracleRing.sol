@@ -79,15 +79,20 @@ abstract contract OracleRing is OracleConfig {
     /// @inheritdoc IMarginOracle
     function load(uint256 packedPages, uint256 count, bool baseline) external view returns (uint256[] memory words) {
         words = new uint256[](count + 1);
-        RingState memory state = ring;
-        uint256 position = state.current;
+        uint256 position;
         uint256 isBaseline = 1;
         if (baseline) {
-            (position,) = _effectiveBaseline(state);
+            (position,) = _effectiveBaseline(ring);
             words[0] = heads[position];
         } else {
-            words[0] = uint256(state.asOf) | (uint256(state.activatedAt) << 40) | (uint256(state.epoch) << 80);
-            isBaseline = block.timestamp >= state.activatedAt + GRACE ? 1 : 0;
+            uint256 state;
+            assembly ("memory-safe") {
+                state := sload(ring.slot)
+            }
+            // RingState: current 8, asOf 40 (32), activatedAt 40 (72), epoch 40 (112)
+            position = uint8(state);
+            words[0] = uint120(state >> 32);
+            isBaseline = block.timestamp >= uint40(state >> 72) + GRACE ? 1 : 0;
         }
         if (position == 0) return words;
         words[0] |= isBaseline << 120;
@@ -97,15 +102,23 @@ abstract contract OracleRing is OracleConfig {
     }
 
     /// @inheritdoc IMarginOracle
-    function currentManifest() external view returns (uint64 epoch, uint64 asOf, uint64 activatedAt, bytes32 bookRoot) {
+    function currentManifest() external view returns (uint64 epoch, uint64 asOf, uint64 activatedAt, bytes32 root) {
         RingState memory state = ring;
         return (state.epoch, state.asOf, state.activatedAt, roots[state.current]);
+    }
+
+    /// @inheritdoc IMarginOracle
+    function bookRoot(bool baseline) external view returns (bytes32 root) {
+        RingState memory state = ring;
+        uint256 position = state.current;
+        if (baseline) (position,) = _effectiveBaseline(state);
+        return roots[position];
     }
 
     /* INTERNALS */
 
     /// @dev Makes room in the ring for a manifest that takes effect now; returns its position.
-    function _advance(uint64 epoch, uint64 asOf, bytes32 bookRoot) internal returns (uint256 position) {
+    function _advance(uint64 epoch, uint64 asOf, bytes32 root) internal returns (uint256 position) {
         RingState memory state = ring;
         (uint256 kept, uint256 since) = _effectiveBaseline(state);
         if (kept != state.baseline) {
@@ -123,7 +136,7 @@ abstract contract OracleRing is OracleConfig {
         ring = state;
         highWater = HighWater({epoch: uint40(epoch), asOf: uint40(asOf)});
         heads[position] = uint256(asOf) | (block.timestamp << 40) | (uint256(epoch) << 80);
-        roots[position] = bookRoot;
+        roots[position] = root;
     }
 
     /// @dev The newest of the three positions that has been in force for GRACE, and since when; zeros if there is none.

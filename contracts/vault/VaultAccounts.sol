@@ -89,7 +89,7 @@ abstract contract VaultAccounts is VaultStorage {
     }
 
     /// @inheritdoc IMarginVault
-    function claimWithdrawal(bytes32 account, address to, Certificate calldata certificate)
+    function claimWithdrawal(bytes32 account, address to, Certificate[] calldata certificates)
         external
         nonReentrant
         returns (uint256 paid)
@@ -100,7 +100,7 @@ abstract contract VaultAccounts is VaultStorage {
         delete requests[account];
         bool held = word.isOpen();
         if (held) {
-            _requireClaimable(account, word, request, certificate);
+            _requireClaimable(account, word, request, certificates);
             word = word.withLastCheckBlock(block.number);
         }
         uint256 capacity = (TOKEN.balanceOf(address(this)) * OUTFLOW_BPS) / 10_000;
@@ -120,7 +120,7 @@ abstract contract VaultAccounts is VaultStorage {
     function exitHaircutWad() public view returns (uint256) {
         uint256 missing = deficit + bookedLosses;
         if (missing == 0) return 0;
-        uint256 claims = TOKEN.balanceOf(address(this)) + deficit - reserve;
+        uint256 claims = Math.saturatingSub(TOKEN.balanceOf(address(this)) + deficit, reserve);
         uint256 covered = reserve;
         // In a wind-down the fund counts only for what it has paid.
         if (windDownAt == 0 && address(insuranceFund) != address(0)) covered += insuranceFund.coverable();
@@ -166,11 +166,11 @@ abstract contract VaultAccounts is VaultStorage {
     }
 
     /// @dev The second of the two steps: everything that the payment depends on was observed after the request.
-    function _requireClaimable(bytes32 account, uint256 word, WithdrawalRequest memory request, Certificate calldata certificate)
+    function _requireClaimable(bytes32 account, uint256 word, WithdrawalRequest memory request, Certificate[] memory certificates)
         private
         view
     {
-        Margin memory m = _assess(account, word, certificate, false);
+        Margin memory m = _assess(account, word, certificates, false);
         require(m.oldestPriceAt > request.requestedAt, RequestTooYoung(account, request.requestedAt));
         require(
             m.flags & (MARGIN_STALE | MARGIN_NOT_FRESH | MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, PriceNotFresh(account)
@@ -183,7 +183,7 @@ abstract contract VaultAccounts is VaultStorage {
         }
         require(m.manifestAsOf > request.requestedAt, RequestTooYoung(account, request.requestedAt));
         _requireLeft(account, m, request.value, m.initial);
-        m = _assess(account, word, certificate, true);
+        m = _assess(account, word, certificates, true);
         require(m.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, WithdrawalNotYet(account, m.flags));
         _requireLeft(account, m, request.value, m.initial);
     }
@@ -202,7 +202,7 @@ abstract contract VaultAccounts is VaultStorage {
         bool enough = word.cash() > 0 && value <= uint256(word.cash());
         require(enough || word.isOpen(), InsufficientCash(account, word.cash(), value));
         ledger.accounts[account] = word.withCash(word.cash() - int256(value));
-        _useReserve();
+        _useReserve(value);
         if (windDownAt == 0) _repayFromFund();
         uint256 withheld = Math.mulDiv(value, exitHaircutWad(), WAD, Math.Rounding.Ceil);
         paid = value - withheld;

@@ -38,7 +38,7 @@ abstract contract VaultExpiry is VaultStorage {
         if (hole == 0) return 0;
         deficit += hole;
         emit DeficitRecorded(account, hole, deficit);
-        _useReserve();
+        _useReserve(0);
         _repayFromFund();
     }
 

@@ -64,7 +64,7 @@ abstract contract VaultLiquidation is VaultStorage {
     }
 
     /// @inheritdoc IMarginVault
-    function settleSlice(bytes32 from, bytes32 to, uint256 premium, int256 fromShare, Certificate calldata certificate)
+    function settleSlice(bytes32 from, bytes32 to, uint256 premium, int256 fromShare, Certificate[] calldata certificates)
         external
         onlyLiquidator
         notWoundDown
@@ -74,7 +74,7 @@ abstract contract VaultLiquidation is VaultStorage {
         uint256 toWord = ledger.accounts[to].withLastCheckBlock(block.number);
         ledger.accounts[from] = fromWord.withCash(fromWord.cash() - fromShare);
         ledger.accounts[to] = toWord = toWord.withCash(toWord.cash() + int256(premium));
-        Margin memory margin = _assess(to, toWord, certificate, false);
+        Margin memory margin = _assess(to, toWord, certificates, false);
         require(margin.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, PriceNotFresh(to));
         require(margin.equity >= int256(margin.initial), InitialMargin(to, margin.equity, margin.initial));
         (uint256 fundPaid, uint256 deficitAdded) = _cover(from, uint256(int256(premium) - fromShare));
@@ -106,8 +106,7 @@ abstract contract VaultLiquidation is VaultStorage {
         if (Book.lotsIn(ledger, account, page, key) < 0) closed = -closed;
         _close(account, page, key, closed, priceTicks, found);
         _close(opposite, page, key, -closed, priceTicks, found);
-        (int256 equity, uint256 maintenance,,) =
-            MarginEngine.health(ledger, opposite, ledger.accounts[opposite], ORACLE, FEED);
+        (int256 equity, uint256 maintenance,,) = _health(opposite, new Certificate[](0));
         require(equity >= int256(maintenance), ReduceRaisesRisk(opposite, equity, maintenance));
         emit Deleveraged(account, opposite, (page << 22) | key, closed, priceTicks);
     }

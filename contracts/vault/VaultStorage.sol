@@ -115,12 +115,21 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     }
 
     /// @dev Margin of an account as `word` has it. In one place, for the size of the code.
-    function _assess(bytes32 account, uint256 word, Certificate memory certificate, bool baseline)
+    function _assess(bytes32 account, uint256 word, Certificate[] memory certificates, bool baseline)
         internal
         view
         returns (Margin memory)
     {
-        return MarginEngine.assess(ledger, account, word, certificate, ORACLE, FEED, baseline);
+        return MarginEngine.assess(ledger, account, word, certificates, ORACLE, FEED, baseline);
+    }
+
+    /// @dev What liquidation of an account goes by.
+    function _health(bytes32 account, Certificate[] memory certificates)
+        internal
+        view
+        returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current)
+    {
+        return MarginEngine.health(ledger, account, ledger.accounts[account], certificates, ORACLE, FEED);
     }
 
     /// @dev Takes up to `available` off the deficit and returns what it took.
@@ -131,12 +140,15 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
         emit DeficitRepaid(repaid, deficit);
     }
 
-    /// @dev Uses what exits left behind: for the deficit, and once no loss is booked any more, for the fund.
-    function _useReserve() internal {
+    /// @dev Uses what exits left behind: for the deficit, and once no loss is booked any more, for the fund. Interest is charged before it is paid, so
+    /// tokens may be short; then the fund waits, not who leaves.
+    /// @param leaving Tokens that the call is about to pay out.
+    function _useReserve(uint256 leaving) internal {
         if (reserve == 0) return;
         reserve -= _repayDeficit(reserve);
         uint256 left = reserve;
         if (left == 0 || bookedLosses != 0 || address(insuranceFund) == address(0)) return;
+        if (left + leaving > TOKEN.balanceOf(address(this))) return;
         reserve = 0;
         TOKEN.safeTransfer(address(insuranceFund), left);
     }

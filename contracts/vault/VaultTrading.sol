@@ -25,12 +25,14 @@ uint256 constant REDUCE_BAND_BPS = 40;
 /// @param oldWord Account word before the fill.
 /// @param oldLots Position before the fill.
 /// @param newLots Position after the fill.
+/// @param word Account word after the fill, stored when that has been judged.
 struct Leg {
     bytes32 account;
     int256 lots;
     uint256 oldWord;
     int256 oldLots;
     int256 newLots;
+    uint256 word;
 }
 
 /// @title Fills and fees
@@ -41,7 +43,7 @@ abstract contract VaultTrading is VaultStorage {
     /* VENUES */
 
     /// @inheritdoc IMarginVault
-    function settle(Fill calldata fill, Certificate calldata takerCertificate, Certificate calldata makerCertificate)
+    function settle(Fill calldata fill, Certificate[] calldata takerCertificates, Certificate[] calldata makerCertificates)
         external
         nonReentrant
         notWoundDown
@@ -76,16 +78,16 @@ abstract contract VaultTrading is VaultStorage {
             grown <= interest || grown <= instrument.openInterestCapLots,
             OpenInterestCap(instrument.underlying, grown, instrument.openInterestCapLots)
         );
-        _check(taker, fill, instrument, takerCertificate);
-        _check(maker, fill, instrument, makerCertificate);
+        _check(taker, fill, instrument, takerCertificates);
+        _check(maker, fill, instrument, makerCertificates);
     }
 
     /// @inheritdoc IMarginVault
     function distributeFees(address venue) external nonReentrant {
         // In a wind-down all claims wait for each other.
         require(windDownAt == 0 || accountsWithPositions == 0, WoundDown());
-        _useReserve();
         uint256 fees = accruedFees[venue];
+        _useReserve(fees);
         accruedFees[venue] = 0;
         uint256 toDeficit = _repayDeficit(fees);
         fees -= toDeficit;
@@ -120,21 +122,23 @@ abstract contract VaultTrading is VaultStorage {
         uint256 key = Book.keyOf(fill.slot, fill.generation);
         (word, leg.oldLots, leg.newLots) = Book.addLots(ledger, account, leg.oldWord, fill.page, key, lots);
         int256 price = (int256(uint256(fill.priceTicks)) - instrument.funding) * int256(instrument.tick);
-        _store(account, leg.oldWord, word.withCash(word.cash() - lots * price - int256(fee)));
+        leg.word = word.withCash(word.cash() - lots * price - int256(fee));
         if (instrument.kind != KIND_SPOT) Book.tally(ledger, instrument.underlying, leg.oldLots, leg.newLots);
     }
 
-    function _check(Leg memory leg, Fill calldata fill, Instrument memory instrument, Certificate calldata certificate) private {
+    function _check(Leg memory leg, Fill calldata fill, Instrument memory instrument, Certificate[] calldata certificates) private {
         // Neither grows nor crosses zero.
         bool reduces = leg.oldLots > 0
             ? leg.newLots >= 0 && leg.newLots < leg.oldLots
             : leg.newLots <= 0 && leg.newLots > leg.oldLots;
         require(reduces || !instrument.settling, InstrumentSettling(fill.page, fill.slot));
-        if (reduces) _checkReduction(leg, fill, instrument, certificate);
-        else _checkAddedRisk(leg, instrument, certificate);
+        bool meets = true;
+        if (reduces) meets = _checkReduction(leg, fill, instrument, certificates);
+        else _checkAddedRisk(leg, instrument, certificates);
+        _store(leg.account, leg.oldWord, meets ? leg.word.withLastCheckBlock(block.number) : leg.word);
     }
 
-    function _checkAddedRisk(Leg memory leg, Instrument memory instrument, Certificate calldata certificate) private {
+    function _checkAddedRisk(Leg memory leg, Instrument memory instrument, Certificate[] calldata certificates) private view {
         require(block.timestamp <= instrument.manifestAsOf + MAX_MANIFEST_AGE, ManifestOld(instrument.manifestAsOf));
         require(instrument.flags & MARGIN_FROZEN == 0, UnderlyingFrozen(instrument.underlying));
         require(instrument.flags & MARGIN_DRIFTED == 0, UnderlyingDrifted(instrument.underlying));
@@ -142,17 +146,17 @@ abstract contract VaultTrading is VaultStorage {
         if (instrument.kind == KIND_SPOT && leg.newLots < 0) inRange = false;
         require(inRange, LotsOutOfRange(leg.newLots, instrument.shift));
 
-        uint256 word = ledger.accounts[leg.account];
-        require(word.positions() <= MAX_TRADED_POSITIONS, TooManyPositions(leg.account, MAX_TRADED_POSITIONS));
-        Margin memory m = MarginEngine.standing(ledger, leg.account, word, certificate, ORACLE, FEED);
+        require(leg.word.positions() <= MAX_TRADED_POSITIONS, TooManyPositions(leg.account, MAX_TRADED_POSITIONS));
+        Margin memory m = MarginEngine.standing(ledger, leg.account, leg.word, certificates, ORACLE, FEED);
         require(m.flags & UNCERTAIN == 0, PriceNotFresh(leg.account));
         require(m.equity >= int256(m.initial), InitialMargin(leg.account, m.equity, m.initial));
         _requireQuote(leg.account, m.quote);
-        ledger.accounts[leg.account] = word.withLastCheckBlock(block.number);
     }
 
-    function _checkReduction(Leg memory leg, Fill calldata fill, Instrument memory instrument, Certificate calldata certificate)
+    /// @return meets Whether the account meets its initial requirement.
+    function _checkReduction(Leg memory leg, Fill calldata fill, Instrument memory instrument, Certificate[] calldata certificates)
         private
+        returns (bool meets)
     {
         require(instrument.flags & MARGIN_STALE == 0, PriceStale(instrument.underlying));
         uint256 band = (instrument.spot * REDUCE_BAND_BPS) / 10_000;
@@ -161,20 +165,16 @@ abstract contract VaultTrading is VaultStorage {
             off <= int256(band) && off >= -int256(band), PriceOutsideBand(fill.priceTicks, instrument.mark, band)
         );
 
-        uint256 word = ledger.accounts[leg.account];
-        Margin memory m = MarginEngine.standing(ledger, leg.account, word, certificate, ORACLE, FEED);
-        if (m.flags & UNCERTAIN == 0 && m.equity >= int256(m.initial)) {
-            ledger.accounts[leg.account] = word.withLastCheckBlock(block.number);
-            return;
-        }
-        _requireHelps(leg, fill, word);
+        Margin memory m = MarginEngine.standing(ledger, leg.account, leg.word, certificates, ORACLE, FEED);
+        if (m.flags & UNCERTAIN == 0 && m.equity >= int256(m.initial)) return true;
+        _requireHelps(leg, fill);
     }
 
     /// @dev MM does not rise and `E1 M0 >= E0 M1`, under current and baseline. All without a certificate: one that shows a book could raise
     /// M0 alone. The book is put back for a moment, so that a reduction that meets the initial requirement never pays for this.
-    function _requireHelps(Leg memory leg, Fill calldata fill, uint256 word) private {
-        Certificate memory none;
-        bytes32 account = leg.account;
+    function _requireHelps(Leg memory leg, Fill calldata fill) private {
+        Certificate[] memory none;
+        (bytes32 account, uint256 word) = (leg.account, leg.word);
         uint256 key = Book.keyOf(fill.slot, fill.generation);
         Margin memory m1 = _assess(account, word, none, false);
         Margin memory b1 = _assess(account, word, none, true);
@@ -183,7 +183,7 @@ abstract contract VaultTrading is VaultStorage {
         Margin memory m0 = _assess(account, oldWord, none, false);
         Margin memory b0 = _assess(account, oldWord, none, true);
         (oldWord,,) = Book.addLots(ledger, account, oldWord, fill.page, key, leg.lots);
-        ledger.accounts[account] = oldWord.withCash(word.cash());
+        leg.word = oldWord.withCash(word.cash());
         require(_helps(m0, m1), ReduceRaisesRisk(account, m1.equity, m1.maintenance));
         require(!_counts(b0) || _helps(b0, b1), ReduceRaisesRisk(account, b1.equity, b1.maintenance));
     }

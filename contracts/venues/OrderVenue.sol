@@ -17,6 +17,14 @@ bytes32 constant ORDER_TYPEHASH = keccak256(
 /// @dev Largest fee the governor may set, of the notional traded.
 uint256 constant MAX_FEE_BPS = 100;
 
+/// @dev Above every nonce an order can have: what cancels below it cancels everything.
+uint256 constant NONCE_END = 1 << 64;
+/// @dev Bits of a least nonce, and the lowest so many.
+uint256 constant NONCE_BITS = 65;
+uint256 constant NONCE_MASK = (1 << NONCE_BITS) - 1;
+/// @dev Bits that are left of a word beside it.
+uint256 constant NONCE_RESIDUES = 256 - NONCE_BITS;
+
 /// @title Settles two signed orders
 /// @dev Assumptions about the vault, which audits can cite:
 /// 1. `settle` reverts as a whole or applies both legs as given.
@@ -36,12 +44,11 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
     mapping(bytes32 => uint256) public filledLots;
     /// @inheritdoc IOrderVenue
     mapping(bytes32 => mapping(uint256 => bool)) public cancelled;
-    /// @inheritdoc IOrderVenue
-    mapping(bytes32 => uint256) public leastNonce;
-    /// @inheritdoc IOrderVenue
-    uint256 public takerFeeBps;
-    /// @inheritdoc IOrderVenue
-    uint256 public makerFeeBps;
+    /// @dev account => `least nonce 65 | bit 65 + i: whether a nonce of residue i modulo NONCE_RESIDUES was ever cancelled by itself`
+    mapping(bytes32 => uint256) internal nonceWords;
+    /// @dev Packed 16 + 16 = 32.
+    uint16 internal takerBps;
+    uint16 internal makerBps;
 
     constructor(IMarginVault vault, IInstrumentRegistry registry, address accessManager)
         AccessManaged(accessManager)
@@ -64,7 +71,7 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
     function setFees(uint256 newTakerFeeBps, uint256 newMakerFeeBps) external restricted {
         require(newTakerFeeBps <= MAX_FEE_BPS, FeeTooLarge(newTakerFeeBps));
         require(newMakerFeeBps <= MAX_FEE_BPS, FeeTooLarge(newMakerFeeBps));
-        (takerFeeBps, makerFeeBps) = (newTakerFeeBps, newMakerFeeBps);
+        (takerBps, makerBps) = (uint16(newTakerFeeBps), uint16(newMakerFeeBps));
         emit FeesSet(newTakerFeeBps, newMakerFeeBps);
     }
 
@@ -82,37 +89,55 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
         Order calldata maker,
         bytes calldata makerSignature,
         uint256 lots,
-        Certificate calldata takerCertificate,
-        Certificate calldata makerCertificate
+        Certificate[] calldata takerCertificates,
+        Certificate[] calldata makerCertificates
     ) external {
         _match(taker, maker);
         Fill memory settled;
         settled.priceTicks = maker.priceTicks;
-        settled.takerFee = _take(taker, takerSignature, lots, maker.priceTicks, takerFeeBps);
-        settled.makerFee = _take(maker, makerSignature, lots, maker.priceTicks, makerFeeBps);
+        settled.takerFee = _take(taker, takerSignature, lots, maker.priceTicks, takerBps);
+        settled.makerFee = _take(maker, makerSignature, lots, maker.priceTicks, makerBps);
         settled.taker = taker.account;
         settled.maker = maker.account;
         settled.page = taker.page;
         settled.slot = taker.slot;
         settled.generation = taker.generation;
         settled.lots = int64(taker.lots > 0 ? int256(lots) : -int256(lots));
-        VAULT.settle(settled, takerCertificate, makerCertificate);
+        VAULT.settle(settled, takerCertificates, makerCertificates);
     }
 
     /// @inheritdoc IOrderVenue
     function cancel(bytes32 account, uint256 nonce) external onlyAuthorised(account) {
         cancelled[account][nonce] = true;
+        nonceWords[account] |= _residueBit(nonce);
         emit NonceCancelled(account, nonce);
     }
 
     /// @inheritdoc IOrderVenue
     function cancelBelow(bytes32 account, uint256 nonce) external onlyAuthorised(account) {
-        require(nonce > leastNonce[account], NonceNotRaised(nonce, leastNonce[account]));
-        leastNonce[account] = nonce;
+        uint256 word = nonceWords[account];
+        uint256 least = nonce < NONCE_END ? nonce : NONCE_END;
+        require(least > word & NONCE_MASK, NonceNotRaised(nonce, word & NONCE_MASK));
+        nonceWords[account] = (word & ~NONCE_MASK) | least;
         emit LeastNonceRaised(account, nonce);
     }
 
     /* VIEWS */
+
+    /// @inheritdoc IOrderVenue
+    function leastNonce(bytes32 account) external view returns (uint256) {
+        return nonceWords[account] & NONCE_MASK;
+    }
+
+    /// @inheritdoc IOrderVenue
+    function takerFeeBps() external view returns (uint256) {
+        return takerBps;
+    }
+
+    /// @inheritdoc IOrderVenue
+    function makerFeeBps() external view returns (uint256) {
+        return makerBps;
+    }
 
     /// @inheritdoc IOrderVenue
     function orderDigest(Order calldata order) public view returns (bytes32) {
@@ -141,7 +166,7 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
         require(lots != 0, OrderZero());
         require(block.timestamp <= order.expiry, OrderExpired(order.expiry));
         bytes32 account = order.account;
-        require(order.nonce >= leastNonce[account] && !cancelled[account][order.nonce], OrderCancelled(account, order.nonce));
+        require(_isOpen(account, order.nonce), OrderCancelled(account, order.nonce));
         bytes32 digest = orderDigest(order);
         uint256 size = _magnitude(order.lots);
         uint256 filled = filledLots[digest];
@@ -157,6 +182,16 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
         emit OrderFilled(digest, account, signedLots, priceTicks, fee);
     }
 
+    /// @dev Neither below the least nonce nor cancelled. The mapping is read only if a nonce of the same residue ever was.
+    function _isOpen(bytes32 account, uint256 nonce) private view returns (bool) {
+        uint256 word = nonceWords[account];
+        return nonce >= word & NONCE_MASK && (word & _residueBit(nonce) == 0 || !cancelled[account][nonce]);
+    }
+
+    function _residueBit(uint256 nonce) private pure returns (uint256) {
+        return 1 << (NONCE_BITS + nonce % NONCE_RESIDUES);
+    }
+
     function _requireReducing(Order calldata order, int256 signedLots) private view {
         int256 held = VAULT.positionLots(order.account, order.page, order.slot, order.generation);
         bool opposite = (held > 0) != (signedLots > 0);
@@ -166,8 +201,8 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
     /// @dev The owner or an operator signed, or the owner is a contract that accepts the signature (ERC-1271).
     function _signed(bytes32 account, bytes32 digest, bytes calldata signature) private view returns (bool) {
         (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
-        if (failure == ECDSA.RecoverError.NoError && VAULT.isAuthorised(account, signer)) return true;
         address owner = account.owner();
+        if (failure == ECDSA.RecoverError.NoError && (signer == owner || VAULT.isAuthorised(account, signer))) return true;
         return owner.code.length != 0 && SignatureChecker.isValidERC1271SignatureNow(owner, digest, signature);
     }
 

@@ -113,8 +113,11 @@ class KeeperConfig(_Section):
     leader_timeout_s: float = Field(default=60.0, gt=0)
     store: Path = Path("keeper.sqlite")
     mailbox: Path = Path("mailbox")
+    requests: Path = Path("requests")
     books: Path = Path("books.sqlite")
     market_data: Path | None = None
+    implied_data: Path | None = None
+    implied_max_age_s: int = Field(default=3600, gt=0)
 
 
 class LogConfig(_Section):

@@ -7,7 +7,7 @@ import pytest
 from ape.api import AccountAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.ape.world import EMPTY, TOKEN, World
+from tests.ape.world import TOKEN, World
 
 EXAMPLES = min(60, settings().max_examples)  # one takes some 200 ms here; pyrevm's suites do the bulk
 PURSE = 10**15
@@ -76,18 +76,18 @@ def test_claim__with_positions__waits_for_news_and_keeps_the_margin(
         world.vault.withdraw(account, TOKEN, trader, sender=trader)
     world.vault.requestWithdrawal(account, 1_000 * TOKEN, sender=trader)
     with ape.reverts(world.vault.RequestTooYoung):
-        world.vault.claimWithdrawal(account, trader, EMPTY, sender=trader)
+        world.vault.claimWithdrawal(account, trader, (), sender=trader)
     world.advance(60)
     world.publish()
     world.push()
-    world.vault.claimWithdrawal(account, trader, EMPTY, sender=trader)
+    world.vault.claimWithdrawal(account, trader, (), sender=trader)
     assert world.token.balanceOf(trader) == 1_000 * TOKEN
     world.vault.requestWithdrawal(account, 950 * TOKEN, sender=trader)
     world.advance(60)
     world.publish()
     world.push()
     with ape.reverts(world.vault.InitialMargin):
-        world.vault.claimWithdrawal(account, trader, EMPTY, sender=trader)
+        world.vault.claimWithdrawal(account, trader, (), sender=trader)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import ape
 import pytest
 from ape.api import AccountAPI
-from tests.ape.world import EMPTY, TOKEN, World
+from tests.ape.world import TOKEN, World
 
 WAD = 10**18
 ANY_PRICE = 1 << 200
@@ -32,7 +32,7 @@ def in_auction(world: World, borrower: bytes, attacker: AccountAPI) -> bytes:
     """The borrower after a fall of eight tokens a lot, put up by a passer-by."""
     world.move(0, world.markets[0].spot - 80_000)
     world.push()
-    world.liquidator.start(borrower, sender=attacker)
+    world.liquidator.start(borrower, (), sender=attacker)
     return borrower
 
 
@@ -42,7 +42,7 @@ def ratio(margin: Any) -> float:
 
 def test_start__of_a_healthy_account__reverts(world: World, borrower: bytes, attacker: AccountAPI) -> None:
     with ape.reverts(world.liquidator.AccountHealthy, account=borrower):
-        world.liquidator.start(borrower, sender=attacker)
+        world.liquidator.start(borrower, (), sender=attacker)
 
 
 def test_start__right_after_a_gap_in_prices__reverts(
@@ -51,16 +51,16 @@ def test_start__right_after_a_gap_in_prices__reverts(
     world.chain.mine(timestamp=world.now + 400)
     world.move(0, world.markets[0].spot - 80_000)
     with ape.reverts(world.liquidator.PriceGapTooRecent, account=borrower):
-        world.liquidator.start(borrower, sender=attacker)
+        world.liquidator.start(borrower, (), sender=attacker)
     world.advance(301)
-    world.liquidator.start(borrower, sender=attacker)
+    world.liquidator.start(borrower, (), sender=attacker)
 
 
 def test_INV_19_a_purchase_moves_a_slice_and_raises_the_health(
     world: World, in_auction: bytes, buyer: bytes, bidder: AccountAPI
 ) -> None:
     before = world.margin(in_auction)
-    receipt = world.liquidator.buy(in_auction, buyer, WAD, ANY_PRICE, EMPTY, sender=bidder)
+    receipt = world.liquidator.buy(in_auction, buyer, WAD, ANY_PRICE, (), (), sender=bidder)
     event = next(iter(receipt.decode_logs(world.liquidator.SliceSold)))
     after, bought = world.margin(in_auction), world.margin(buyer)
     assert 0 < event.fractionWad < WAD
@@ -88,14 +88,14 @@ def test_buy__dearer_than_the_limit__reverts(
     world: World, in_auction: bytes, buyer: bytes, bidder: AccountAPI
 ) -> None:
     with ape.reverts(world.liquidator.PaysMoreThan):
-        world.liquidator.buy(in_auction, buyer, WAD, -(10**12), EMPTY, sender=bidder)
+        world.liquidator.buy(in_auction, buyer, WAD, -(10**12), (), (), sender=bidder)
 
 
 def test_buy__for_an_account_of_somebody_else__reverts(
     world: World, in_auction: bytes, buyer: bytes, attacker: AccountAPI
 ) -> None:
     with ape.reverts(world.liquidator.NotAuthorised, account=buyer, caller=attacker.address):
-        world.liquidator.buy(in_auction, buyer, WAD, ANY_PRICE, EMPTY, sender=attacker)
+        world.liquidator.buy(in_auction, buyer, WAD, ANY_PRICE, (), (), sender=attacker)
 
 
 def test_INV_23_buy__by_whom_cannot_carry_it__reverts(
@@ -103,7 +103,7 @@ def test_INV_23_buy__by_whom_cannot_carry_it__reverts(
 ) -> None:
     poor = world.open(attacker, 1)
     with ape.reverts(world.vault.InitialMargin):
-        world.liquidator.buy(in_auction, poor, WAD, ANY_PRICE, EMPTY, sender=attacker)
+        world.liquidator.buy(in_auction, poor, WAD, ANY_PRICE, (), (), sender=attacker)
 
 
 def test_an_account_in_auction_neither_trades_nor_withdraws(
@@ -116,18 +116,18 @@ def test_an_account_in_auction_neither_trades_nor_withdraws(
     world.publish()
     world.push()
     with ape.reverts(world.vault.InAuction, account=in_auction):
-        world.vault.claimWithdrawal(in_auction, trader, EMPTY, sender=trader)
+        world.vault.claimWithdrawal(in_auction, trader, (), sender=trader)
 
 
 def test_a_deposit_ends_the_auction(
     world: World, in_auction: bytes, buyer: bytes, trader: AccountAPI, bidder: AccountAPI
 ) -> None:
     with ape.reverts(world.liquidator.AccountUnhealthy):
-        world.liquidator.end(in_auction, sender=bidder)
+        world.liquidator.end(in_auction, (), sender=bidder)
     world.token.mint(trader, 2_000 * TOKEN, sender=trader)
     world.token.approve(world.vault, 2_000 * TOKEN, sender=trader)
     world.vault.deposit(in_auction, 2_000 * TOKEN, sender=trader)
     with ape.reverts(world.liquidator.AccountHealthy):
-        world.liquidator.buy(in_auction, buyer, WAD, ANY_PRICE, EMPTY, sender=bidder)
-    world.liquidator.end(in_auction, sender=bidder)
+        world.liquidator.buy(in_auction, buyer, WAD, ANY_PRICE, (), (), sender=bidder)
+    world.liquidator.end(in_auction, (), sender=bidder)
     assert world.liquidator.auction(in_auction)[0] == 0

@@ -10,7 +10,7 @@ from ape.api import AccountAPI
 from eth_account.messages import encode_typed_data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.ape.world import EMPTY, TOKEN, World
+from tests.ape.world import TOKEN, World
 
 from seawall.page import Order
 
@@ -59,7 +59,7 @@ def lots_of(world: World, account: bytes) -> int:
 def fill(
     world: World, taken: tuple[Any, bytes], made: tuple[Any, bytes], lots: int, sender: AccountAPI
 ) -> Any:
-    return world.venue.fill(*taken, *made, lots, EMPTY, EMPTY, sender=sender)
+    return world.venue.fill(*taken, *made, lots, (), (), sender=sender)
 
 
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -200,7 +200,7 @@ def test_settle__by_whom_governance_did_not_list__reverts(
 ) -> None:
     terms = (taker_account, maker_account, 0, 0, 1, 1, world.markets[0].spot, 0, 0)
     with ape.reverts(world.vault.NotVenue, caller=attacker.address):
-        world.vault.settle(terms, EMPTY, EMPTY, sender=attacker)
+        world.vault.settle(terms, (), (), sender=attacker)
 
 
 def test_trading_on_old_prices__reverts(world: World, trader: AccountAPI, maker: AccountAPI) -> None:

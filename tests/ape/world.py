@@ -245,7 +245,7 @@ class World:
         """Fill a signed order of the taker against one of the maker."""
         taken = self.signed(self.order(taker, lots, **changes), taker)
         made = self.signed(self.order(maker, -lots), maker)
-        return self.venue.fill(*taken, *made, abs(lots), EMPTY, EMPTY, sender=self.deployer)
+        return self.venue.fill(*taken, *made, abs(lots), (), (), sender=self.deployer)
 
     def margin(self, account: bytes) -> Any:
         """Return equity and requirements under the current manifest."""

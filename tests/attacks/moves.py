@@ -74,7 +74,7 @@ def tick(system: System, seconds: int = 12) -> None:
 def start(system: System, account: bytes) -> None:
     """Start an auction in a new block on a new price."""
     tick(system)
-    system.liquidator.start(account)
+    system.liquidator.start(account, ())
 
 
 def wealth(system: System, accounts: Sequence[bytes]) -> int:

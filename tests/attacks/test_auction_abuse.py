@@ -20,7 +20,7 @@ from tests.attacks.moves import (
 )
 from tests.support.evm import Revert
 from tests.support.market import SPOT, Market, perpetual
-from tests.support.system import EMPTY, TOKEN, System
+from tests.support.system import TOKEN, System
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_solvent_account_that_is_bought_by_its_owner_costs_the_fund_nothing_at
     before, fund = wealth(system, [account, accomplice]), system.fund.totalAssets()
     for fraction in slices:
         purchase = partial(
-            system.liquidator.buy, account, accomplice, fraction, ANY_PRICE, EMPTY, sender=ATTACKER
+            system.liquidator.buy, account, accomplice, fraction, ANY_PRICE, (), (), sender=ATTACKER
         )
         refused({"NotInAuction", "AccountHealthy"}, purchase)
     assert wealth(system, [account, accomplice]) <= before
@@ -64,9 +64,9 @@ def test_one_cannot_buy_ones_account_into_itself_or_from_a_stranger_for_a_strang
     system.move(0, SPOT * 90 // 100)
     start(system, account)
     with pytest.raises(Revert, match="SameAccount"):
-        system.liquidator.buy(account, account, WAD, ANY_PRICE, EMPTY, sender=ATTACKER)
+        system.liquidator.buy(account, account, WAD, ANY_PRICE, (), (), sender=ATTACKER)
     with pytest.raises(Revert, match="NotAuthorised"):
-        system.liquidator.buy(account, maker, WAD, ANY_PRICE, EMPTY, sender=ATTACKER)
+        system.liquidator.buy(account, maker, WAD, ANY_PRICE, (), (), sender=ATTACKER)
 
 
 def test_an_auctioned_account_neither_trades_nor_withdraws_nor_buys(
@@ -82,11 +82,11 @@ def test_an_auctioned_account_neither_trades_nor_withdraws_nor_buys(
     system.publish()
     tick(system)
     with pytest.raises(Revert, match="InAuction"):
-        system.vault.claimWithdrawal(account, ATTACKER, EMPTY, sender=ATTACKER)
+        system.vault.claimWithdrawal(account, ATTACKER, (), sender=ATTACKER)
     with pytest.raises(Revert, match="InAuction"):
         system.trade(account, maker, lots=-100, price=system.spots[0])
     with pytest.raises(Revert, match="InAuction"):
-        system.liquidator.buy(other, account, WAD, ANY_PRICE, EMPTY, sender=ATTACKER)
+        system.liquidator.buy(other, account, WAD, ANY_PRICE, (), (), sender=ATTACKER)
     system.deposit(account, 1)
 
 
@@ -97,10 +97,10 @@ def test_an_auction_of_a_healthy_account_ends_by_anyone_and_starts_again_from_th
     start(system, account)
     system.advance(30 * MINUTE_S)
     with pytest.raises(Revert, match="AccountUnhealthy"):
-        system.liquidator.end(account)
+        system.liquidator.end(account, ())
     late = system.liquidator.premiumFactorWad(account)
     system.deposit(account, 1_000 * TOKEN)
-    system.liquidator.end(account, sender=KEEPER)
+    system.liquidator.end(account, (), sender=KEEPER)
     system.move(0, SPOT * 82 // 100)
     start(system, account)
     assert system.liquidator.premiumFactorWad(account) < late
@@ -114,12 +114,12 @@ def test_a_check_protects_for_its_block_and_no_longer(system: System, maker: byt
     system.move(0, SPOT * 96 // 100)
     system.evm.number = number
     with pytest.raises(Revert, match="CheckedThisBlock"):
-        system.liquidator.start(opened)
+        system.liquidator.start(opened, ())
     # Trading to be checked again takes the initial requirement, which the account no longer meets.
     with pytest.raises(Revert, match="InitialMargin"):
         system.trade(opened, maker, lots=1, price=system.spots[0])
     system.evm.number = number + 1
-    system.liquidator.start(opened)
+    system.liquidator.start(opened, ())
 
 
 def test_a_hole_is_filled_once_however_it_is_cut(system: System, account: bytes, maker: bytes) -> None:
@@ -130,7 +130,7 @@ def test_a_hole_is_filled_once_however_it_is_cut(system: System, account: bytes,
     hole = -system.equity(account)
     own = system.equity(accomplice)
     for fraction in (WAD // 3, 1, WAD // 2, WAD):
-        system.liquidator.buy(account, accomplice, fraction, ANY_PRICE, EMPTY, sender=ATTACKER)
+        system.liquidator.buy(account, accomplice, fraction, ANY_PRICE, (), (), sender=ATTACKER)
     assert hole <= fund - system.fund.totalAssets() <= hole + 10
     assert system.equity(accomplice) == own
     assert backing(system, everybody) >= 0

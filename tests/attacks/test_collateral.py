@@ -96,7 +96,7 @@ def test_a_conversion_in_the_same_block_stops_no_auction(desk: Desk, maker: byte
     tick(desk.system)
     refused({"ConversionRaisesRisk"}, lambda: convert(desk, account, ATTACKER, 1))
     assert desk.system.vault.health(account).liquidatable
-    desk.system.liquidator.start(account)
+    desk.system.liquidator.start(account, ())
 
 
 def test_a_flag_of_long_ago_makes_no_new_debt_dear(desk: Desk, maker: bytes) -> None:
@@ -167,7 +167,7 @@ def test_what_the_settlement_token_is_owed_cannot_be_borrowed_out_of_the_vault(
     desk.system.publish()
     for account in (first, second):
         with pytest.raises(Revert):
-            desk.system.vault.claimWithdrawal(account, ATTACKER, EMPTY, sender=ATTACKER)
+            desk.system.vault.claimWithdrawal(account, ATTACKER, (), sender=ATTACKER)
     assert worth(desk, ATTACKER, first, second) <= before
     assert desk.system.token.balanceOf(desk.system.vault) == tokens
 
@@ -182,7 +182,7 @@ def test_collateral_is_not_counted_twice_on_its_way_out(desk: Desk, maker: bytes
     desk.system.publish()
     open_with(desk, BORROWER, 10_000)  # the bucket is not what stops it
     with pytest.raises(Revert, match=r"InitialMargin|QuoteDebt"):
-        desk.contract.claimWithdrawal(account, ATTACKER, EMPTY, sender=ATTACKER)
+        desk.contract.claimWithdrawal(account, ATTACKER, (), sender=ATTACKER)
     assert desk.lots(account) == 20
 
 
@@ -199,7 +199,7 @@ def test_a_forged_mark_lets_no_collateral_out_of_either_side(desk: Desk, maker: 
     for account in sides:
         names = {"InitialMargin", "QuoteDebt", "WithdrawalNotYet"}
         assert refused(
-            names, lambda key=account: desk.contract.claimWithdrawal(key, ATTACKER, EMPTY, sender=ATTACKER)
+            names, lambda key=account: desk.contract.claimWithdrawal(key, ATTACKER, (), sender=ATTACKER)
         )
 
 
@@ -229,12 +229,66 @@ def test_an_auction_cannot_be_dodged_by_changing_what_is_for_sale(desk: Desk, ma
     for call in (
         lambda: desk.contract.deposit(account, *at, 1, sender=ATTACKER),
         lambda: desk.contract.withdraw(account, *at, 1, ATTACKER, sender=ATTACKER),
-        lambda: desk.contract.claimWithdrawal(account, ATTACKER, EMPTY, sender=ATTACKER),
+        lambda: desk.contract.claimWithdrawal(account, ATTACKER, (), sender=ATTACKER),
         lambda: convert(desk, account, ATTACKER, 1),
     ):
         with pytest.raises(Revert):
             call()
     buyer = desk.system.open(KEEPER, 100_000)
-    desk.system.liquidator.buy(account, buyer, WAD, 1 << 200, EMPTY, sender=KEEPER)
+    desk.system.liquidator.buy(account, buyer, WAD, 1 << 200, (), (), sender=KEEPER)
     lots, held, units = desk.held([account, buyer])
     assert (lots, units) == (held, held * desk.units_per_lot)
+
+
+def borrowed_out(desk: Desk, tokens: int, *others: bytes) -> bytes:
+    """Return an account that owes so much, within the cap, for 90 days at 50% a year; its tokens left the vault."""
+    system = desk.system
+    desk.contract.setDebtCap(10**6 * TOKEN, sender=GOVERNOR)
+    desk.contract.setInterestRate(5_000, sender=GOVERNOR)
+    account = open_with(desk, ATTACKER, 300)
+    other = system.open(ATTACKER, 100, index=1)
+    system.trade(account, other, lots=10, price=SPOT + tokens * TOKEN // TICK // 10)
+    system.trade(account, other, lots=-10)
+    system.vault.withdraw(other, (tokens + 100) * TOKEN, ATTACKER, sender=ATTACKER)
+    for failing in others:
+        system.trade(failing, account, lots=12)
+    desk.contract.accrueInterest(account)
+    system.evm.advance(90 * 24 * HOUR_S)
+    system.push()
+    system.publish()
+    system.advance(400)
+    desk.contract.accrueInterest(account)
+    assert system.vault.reserve() > system.token.balanceOf(system.vault)
+    return account
+
+
+def test_INV_04_interest_that_is_charged_and_not_paid_locks_nobody_in(desk: Desk) -> None:
+    """Collateral borrows nearly all settlement tokens, within the cap, so nobody can convert it; what it is charged is
+    more than what is left of them. The fund waits for its interest, those who leave do not."""
+    vault, token = desk.system.vault, desk.system.token
+    saver = desk.system.open(KEEPER, 10_000)
+    account = borrowed_out(desk, 9_000)
+    left = token.balanceOf(vault)
+    for part in (1, left // 2, left - left // 2 - 2):
+        assert vault.withdraw(saver, part, KEEPER, sender=KEEPER) == part
+    vault.distributeFees(MAKER)
+    assert token.balanceOf(vault) == 1
+    desk.system.deposit(account, 10_000 * TOKEN)
+    assert vault.withdraw(saver, 9_000 * TOKEN, KEEPER, sender=KEEPER) == 9_000 * TOKEN
+    interest = vault.reserve()
+    desk.system.deposit(account, 200 * TOKEN)
+    vault.distributeFees(MAKER)
+    assert vault.reserve() == 0 < interest <= token.balanceOf(desk.system.fund) - 10_000 * TOKEN
+
+
+def test_INV_04_nor_while_a_loss_is_booked(desk: Desk) -> None:
+    """Then the reserve stays where it is, and what exits are measured by is not less than nothing."""
+    system, vault = desk.system, desk.system.vault
+    saver, failing = system.open(KEEPER, 10_000), system.open(BORROWER, 200)
+    borrowed_out(desk, 9_900, failing)
+    system.move(0, SPOT * 80 // 100)
+    start(system, failing)
+    assert vault.reserve() > system.token.balanceOf(vault) + vault.deficit()
+    assert 0 < vault.bookedLosses() < vault.reserve()
+    assert vault.exitHaircutWad() == 0
+    assert vault.withdraw(saver, 100 * TOKEN, KEEPER, sender=KEEPER) == 100 * TOKEN

@@ -6,7 +6,7 @@ import pytest
 from tests.attacks.moves import ANY_PRICE, ATTACKER, KEEPER, MAKER, MINUTE_S, WAD, forge, margin, start, tick
 from tests.support.evm import Revert
 from tests.support.market import SPOT
-from tests.support.system import EMPTY, GOVERNOR, GUARDIAN, TOKEN, System, signer
+from tests.support.system import GOVERNOR, GUARDIAN, TOKEN, System, signer
 
 from seawall.reference.certificate import certificate_words
 
@@ -36,10 +36,10 @@ def hedged(system: System) -> bytes:
     account = system.open(ATTACKER, 400)
     for held in range(0, 200, 20):
         for slot, lots in ((0, 20), (1, -20)):
-            system.trade(account, maker, lots=lots, slot=slot, certificates=(spread(held + 20 * slot), EMPTY))
+            system.trade(account, maker, lots=lots, slot=slot, certificates=((spread(held + 20 * slot),), ()))
     loss = system.equity(account) - 100 * TOKEN
-    system.trade(account, maker, lots=1, fees=(loss, 0), certificates=(spread(200), EMPTY))
-    system.trade(account, maker, lots=-1, certificates=(spread(200), EMPTY))
+    system.trade(account, maker, lots=1, fees=(loss, 0), certificates=((spread(200),), ()))
+    system.trade(account, maker, lots=-1, certificates=((spread(200),), ()))
     tick(system)
     return account
 
@@ -70,13 +70,15 @@ def test_a_forged_loss_is_not_paid_by_the_fund(system: System, hedged: bytes) ->
     fund = system.fund.totalAssets()
     for fraction in (WAD, WAD // 7, 1):
         with pytest.raises(Revert, match="LossUnproven"):
-            system.liquidator.buy(hedged, accomplice, fraction, ANY_PRICE, spread(200), sender=ATTACKER)
+            system.liquidator.buy(
+                hedged, accomplice, fraction, ANY_PRICE, (spread(200),), (), sender=ATTACKER
+            )
     assert (system.fund.totalAssets(), system.vault.deficit()) == (fund, 0)
     # Once the forgery is gone the account is sold on its true equity, and needs nothing from anybody.
     tick(system)
     system.oracle.dropCurrent(sender=GUARDIAN)
     keeper = system.open(KEEPER, 50_000)
-    system.liquidator.buy(hedged, keeper, WAD, ANY_PRICE, spread(200), sender=KEEPER)
+    system.liquidator.buy(hedged, keeper, WAD, ANY_PRICE, (spread(200),), (), sender=KEEPER)
     assert (system.fund.totalAssets(), system.vault.deficit()) == (fund, 0)
     assert system.equity(hedged) >= 0
 
@@ -88,7 +90,7 @@ def test_a_true_loss_is_sold_at_once(system: System) -> None:
     system.move(0, SPOT * 84 // 100)
     start(system, account)
     keeper = system.open(KEEPER, 50_000)
-    system.liquidator.buy(account, keeper, WAD, ANY_PRICE, EMPTY, sender=KEEPER)
+    system.liquidator.buy(account, keeper, WAD, ANY_PRICE, (), (), sender=KEEPER)
     assert system.lots(account) == 0
     assert system.vault.deficit() == 0
 
@@ -103,7 +105,7 @@ def test_INV_12_many_forged_manifests_within_the_grace_period_add_up_to_one(
         forge(system, {(0, 0): -200, (0, 1): 200}, legs={(0, 1): 16.0})
         assert margin(system, hedged, baseline=True)[0] == equity
         with pytest.raises(Revert, match="AccountHealthy"):
-            system.liquidator.start(hedged)
+            system.liquidator.start(hedged, ())
 
 
 def test_a_quorum_cannot_use_up_the_epochs_of_its_successors(
@@ -175,5 +177,5 @@ def test_prices_swung_between_the_edges_of_the_band_make_no_account_insolvent(
         system.evm.advance(12)
         system.feed.push({0: edge}, anchors={0: SPOT})
         assert min(system.equity(long), system.equity(short)) >= 0
-    system.liquidator.start(short if direction > 0 else long)
+    system.liquidator.start(short if direction > 0 else long, ())
     assert system.vault.bookedLosses() == 0

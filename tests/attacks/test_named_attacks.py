@@ -52,7 +52,7 @@ def hedged(system: System, maker: bytes) -> bytes:
     account = system.open(ATTACKER, 400)
     for held in range(0, 200, 20):
         for slot, lots in ((0, 20), (1, -20)):
-            system.trade(account, maker, lots=lots, slot=slot, certificates=(pairs(held + 20 * slot), EMPTY))
+            system.trade(account, maker, lots=lots, slot=slot, certificates=((pairs(held + 20 * slot),), ()))
     tick(system)
     return account
 
@@ -71,7 +71,7 @@ def test_attack_1_one_leg_of_a_hedge_cannot_be_reduced_at_the_bands_edge_to_ones
                 lots=sign * lots,
                 slot=slot,
                 price=SPOT + sign * BAND,
-                certificates=(certificate, EMPTY),
+                certificates=((certificate,), ()),
             )
 
 
@@ -80,8 +80,8 @@ def test_attack_1_nor_lot_by_lot_below_the_initial_requirement(system: System, h
     loss = (
         system.equity(hedged) - 100 * TOKEN
     )  # paid as fees, so that little is left above the requirement of 80
-    system.trade(hedged, accomplice, lots=1, fees=(loss, 0), certificates=(pairs(200), EMPTY))
-    system.trade(hedged, accomplice, lots=-1, certificates=(pairs(200), EMPTY))
+    system.trade(hedged, accomplice, lots=1, fees=(loss, 0), certificates=((pairs(200),), ()))
+    system.trade(hedged, accomplice, lots=-1, certificates=((pairs(200),), ()))
     before = wealth(system, [hedged, accomplice])
     left, done = [200, 200], 0
     for turn in range(400):
@@ -96,7 +96,7 @@ def test_attack_1_nor_lot_by_lot_below_the_initial_requirement(system: System, h
             lots=sign,
             slot=slot,
             price=SPOT + sign * BAND,
-            certificates=(certificate, EMPTY),
+            certificates=((certificate,), ()),
         )
         if refused({"ReduceRaisesRisk"}, sale):
             break
@@ -132,7 +132,7 @@ def test_attack_2_a_mark_that_only_the_newest_manifest_carries_cannot_be_claimed
     forge(system, {(0, 1): 200}, legs={(0, 1): 16})
     tick(system)
     with pytest.raises(Revert, match="InitialMargin"):
-        system.vault.claimWithdrawal(marked_up, ATTACKER, EMPTY, sender=ATTACKER)
+        system.vault.claimWithdrawal(marked_up, ATTACKER, (), sender=ATTACKER)
 
 
 @pytest.mark.parametrize("price_bps", [200, 100, 0])
@@ -161,7 +161,7 @@ def test_attack_3_signers_of_every_price_cannot_leave_the_anchors_band(system: S
             assert system.feed.contract.price(0)[0] == SPOT
             assert system.feed.contract.price(1)[1] == system.evm.timestamp
             with pytest.raises(Revert, match="AccountHealthy"):
-                system.liquidator.start(account)
+                system.liquidator.start(account, ())
 
 
 def test_attack_3_a_lie_kept_up_makes_the_underlying_stale_and_nothing_else(
@@ -173,7 +173,7 @@ def test_attack_3_a_lie_kept_up_makes_the_underlying_stale_and_nothing_else(
         system.evm.advance(60)
         system.feed.contract.push(*system.feed.batches({0: SPOT // 2, 1: system.spots[1]}))
     with pytest.raises(Revert, match="PriceStale"):
-        system.liquidator.start(account)
+        system.liquidator.start(account, ())
     with pytest.raises(Revert, match="PriceNotFresh"):
         system.trade(account, maker, lots=1)
     manifest, payloads = system.manifest()
@@ -194,10 +194,10 @@ def test_attack_4_a_dead_feed_of_one_underlying_shields_no_account(system: Syste
     system.advance(5 * MINUTE_S, dead=[1])
     system.markets[0].spot = SPOT * 72 // 100
     system.push([0])
-    system.liquidator.start(account)
+    system.liquidator.start(account, ())
     system.evm.advance(60)
     system.push([0])
-    system.liquidator.buy(account, buyer, WAD, 1 << 200, EMPTY, sender=KEEPER)
+    system.liquidator.buy(account, buyer, WAD, 1 << 200, (), (), sender=KEEPER)
     assert system.lots(account) < 100
     assert system.lots(account, page=1) == 1
     assert system.lots(buyer, page=1) == 0

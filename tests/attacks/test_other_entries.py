@@ -8,7 +8,7 @@ import pytest
 from tests.attacks.moves import ATTACKER, BORROWER, KEEPER, MAKER, tick, wealth
 from tests.support.evm import Revert
 from tests.support.market import SPOT
-from tests.support.system import EMPTY, GOVERNOR, TOKEN, System, account_id
+from tests.support.system import GOVERNOR, TOKEN, System, account_id
 
 from seawall.page import manifest_domain, pack_signatures, sign
 
@@ -130,14 +130,12 @@ def test_a_cancelled_order_stays_cancelled_in_every_form(system: System) -> None
         for sides in (((order, signature), (against, own)), ((against, own), (order, signature))):
             (taker, by_taker), (maker, by_maker) = sides
             with pytest.raises(Revert, match="OrderCancelled"):
-                system.order_venue.fill(
-                    taker.as_tuple(), by_taker, maker.as_tuple(), by_maker, lots, EMPTY, EMPTY
-                )
+                system.order_venue.fill(taker.as_tuple(), by_taker, maker.as_tuple(), by_maker, lots, (), ())
     changed = replace(order, nonce=order.nonce + 100)
     against = system.order(attacker, -10, SPOT)
     own = system.sign_order(against, keys["attacker"])
     with pytest.raises(Revert, match="BadSignature"):
-        system.order_venue.fill(changed.as_tuple(), signature, against.as_tuple(), own, 10, EMPTY, EMPTY)
+        system.order_venue.fill(changed.as_tuple(), signature, against.as_tuple(), own, 10, (), ())
 
 
 def test_a_batch_of_one_feed_is_worth_nothing_at_another_and_nothing_twice(system: System) -> None:
@@ -191,7 +189,7 @@ def test_a_certificate_that_names_what_is_not_there_is_refused_and_never_helps(
         root_of_nothing,
     ):
         with pytest.raises(Revert, match="BadCertificate"):
-            system.trade(account, maker, lots=100, certificates=(certificate, EMPTY))
+            system.trade(account, maker, lots=100, certificates=((certificate,), ()))
 
 
 # Wind-down

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.attacks.moves import ATTACKER, MAKER, MINUTE_S, backing, forge, margin, refused, tick, wealth
 from tests.support.evm import Revert
 from tests.support.market import SPOT
-from tests.support.system import EMPTY, TOKEN, System
+from tests.support.system import TOKEN, System
 
 REFUSALS = {"InitialMargin", "ReduceRaisesRisk", "PriceOutsideBand", "CashOutOfRange"}
 
@@ -186,9 +186,9 @@ def test_cash_is_not_withdrawn_in_the_block_that_made_it_margin(system: System, 
     system.trade(account, maker, lots=100)
     system.vault.requestWithdrawal(account, 8_900 * TOKEN, sender=ATTACKER)
     with pytest.raises(Revert, match="RequestTooYoung"):
-        system.vault.claimWithdrawal(account, ATTACKER, EMPTY, sender=ATTACKER)
+        system.vault.claimWithdrawal(account, ATTACKER, (), sender=ATTACKER)
     with pytest.raises(Revert, match="PositionsOpen"):
         system.vault.withdraw(account, 1, ATTACKER, sender=ATTACKER)
     system.advance(MINUTE_S)
     with pytest.raises(Revert, match="RequestTooYoung"):
-        system.vault.claimWithdrawal(account, ATTACKER, EMPTY, sender=ATTACKER)
+        system.vault.claimWithdrawal(account, ATTACKER, (), sender=ATTACKER)

@@ -142,20 +142,19 @@ def _model() -> None:
 
 
 def _options() -> None:
-    from tests.bench.model import chain_figures, options_a_second
+    from tests.bench.model import options_a_second
+    from tests.bench.venue import venue_report
 
     print(f"\n{'options priced a second':<66}{options_a_second():>11,.0f}")
-    found = chain_figures()
-    print(
-        f"Venue of {found.instruments} instruments, {found.options} of them options, {found.scenarios:,} scenarios,"
-        f" {found.atoms} atoms, pages of {' and '.join(f'{size:,}' for size in found.page_bytes)} bytes"
-    )
-    print(f"  {'one epoch, ms':<64}{1_000 * found.seconds:>11,.1f}")
-    print(f"  L / ES of live books, lanes alone: {found.live}")
-    print(f"  L / ES of unseen books: {found.unseen}")
-    for name, ratios in (("legs alone", found.gross), ("with atoms", found.certified)):
-        figures = " / ".join(f"{ratio:.2f}" for ratio in ratios)
-        print(f"  {f'U / ES of unseen books, {name}, 50% / 95% / 99% / most':<64}{figures:>24}")
+    venue_report()
+
+
+def _books() -> None:
+    from tests.bench.books import ACCOUNTS, POSITIONS, book_seconds
+
+    print(f"\n{f'Keepers, {ACCOUNTS:,} books of {POSITIONS} options':<66}{'s':>11}{'bytes':>13}")
+    for stage, seconds, size in book_seconds():
+        print(f"  {stage:<64}{seconds:>11,.2f}{'' if size is None else format(size, '>13,')}")
 
 
 def main() -> None:
@@ -172,6 +171,7 @@ def main() -> None:
     _gas_table("Keepers", list(_keepers(bench)))
     _model()
     _options()
+    _books()
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def crash(system: System, tokens: float, underlying: int = 0) -> None:
 def start(system: System, account: bytes) -> None:
     system.evm.advance(1)
     system.push()
-    system.liquidator.start(account)
+    system.liquidator.start(account, ())
 
 
 def buy(
@@ -71,7 +71,7 @@ def buy(
     sender: str | None = None,
 ) -> tuple[int, int]:
     return tuple(
-        system.liquidator.buy(account, buyer, fraction, limit, EMPTY, sender=sender or system.owner(buyer))
+        system.liquidator.buy(account, buyer, fraction, limit, (), (), sender=sender or system.owner(buyer))
     )
 
 
@@ -89,7 +89,7 @@ def has_auction(system: System, account: bytes) -> bool:
 
 def test_start__when_healthy__reverts(system: System, borrower: bytes) -> None:
     with pytest.raises(Revert, match="AccountHealthy"):
-        system.liquidator.start(borrower)
+        system.liquidator.start(borrower, ())
 
 
 def test_INV_18_start__when_below_maintenance__marks_the_account_once(
@@ -98,9 +98,10 @@ def test_INV_18_start__when_below_maintenance__marks_the_account_once(
     crash(system, 8)
     start(system, borrower)
     assert has_auction(system, borrower)
-    assert system.liquidator.auction(borrower) == (system.evm.timestamp, system.feed.contract.liveSeconds())
+    began = (system.evm.timestamp, system.feed.contract.liveSeconds())
+    assert system.liquidator.auction(borrower) == (*began, False)
     with pytest.raises(Revert, match="AlreadyInAuction"):
-        system.liquidator.start(borrower)
+        system.liquidator.start(borrower, ())
 
 
 def test_INV_18_start__right_after_a_gap__waits_five_minutes(system: System, borrower: bytes) -> None:
@@ -108,19 +109,19 @@ def test_INV_18_start__right_after_a_gap__waits_five_minutes(system: System, bor
     crash(system, 8)
     back = system.evm.timestamp
     with pytest.raises(Revert, match=r"PriceGapTooRecent.*" + str(back)):
-        system.liquidator.start(borrower)
+        system.liquidator.start(borrower, ())
     system.advance(5 * MINUTE_S - 1, every=60)
     with pytest.raises(Revert, match="PriceGapTooRecent"):
-        system.liquidator.start(borrower)
+        system.liquidator.start(borrower, ())
     system.advance(1)
-    system.liquidator.start(borrower)
+    system.liquidator.start(borrower, ())
 
 
 def test_INV_18_start__without_any_price__reverts(system: System, borrower: bytes) -> None:
     crash(system, 8)
     system.evm.advance(121)
     with pytest.raises(Revert, match="PriceStale"):
-        system.liquidator.start(borrower)
+        system.liquidator.start(borrower, ())
 
 
 @pytest.mark.parametrize("dead", [0, 1])
@@ -130,9 +131,9 @@ def test_INV_18_start__after_a_gap_of_any_underlying__waits_five_minutes(
     system.advance(GAP_S, dead=[dead])
     crash(system, 30)
     with pytest.raises(Revert, match=r"PriceGapTooRecent.*" + str(system.evm.timestamp)):
-        system.liquidator.start(crossed)
+        system.liquidator.start(crossed, ())
     system.advance(5 * MINUTE_S)
-    system.liquidator.start(crossed)
+    system.liquidator.start(crossed, ())
 
 
 def test_INV_18_start__at_the_requirement_itself__reverts(system: System, borrower: bytes) -> None:
@@ -142,8 +143,8 @@ def test_INV_18_start__at_the_requirement_itself__reverts(system: System, borrow
     with system.isolated():
         system.deposit(borrower, 1)
         with pytest.raises(Revert, match="AccountHealthy"):
-            system.liquidator.start(borrower)
-    system.liquidator.start(borrower)
+            system.liquidator.start(borrower, ())
+    system.liquidator.start(borrower, ())
 
 
 def test_INV_18_start__when_only_a_young_manifest_is_failed__waits_until_it_is_the_baseline(
@@ -157,12 +158,12 @@ def test_INV_18_start__when_only_a_young_manifest_is_failed__waits_until_it_is_t
     margin = system.vault.margin(account, EMPTY, False)
     assert margin.equity < margin.maintenance
     with pytest.raises(Revert, match="AccountHealthy"):
-        system.liquidator.start(account)
+        system.liquidator.start(account, ())
     system.advance(60 * MINUTE_S - 2)
     with pytest.raises(Revert, match="AccountHealthy"):
-        system.liquidator.start(account)
+        system.liquidator.start(account, ())
     system.advance(2)
-    system.liquidator.start(account)
+    system.liquidator.start(account, ())
 
 
 def test_INV_17_without_keepers_accounts_that_fail_are_sold_and_no_others(
@@ -173,7 +174,7 @@ def test_INV_17_without_keepers_accounts_that_fail_are_sold_and_no_others(
     system.advance(12 * 60 * MINUTE_S, every=119)
     for account in (borrower, thin):
         with pytest.raises(Revert, match="AccountHealthy"):
-            system.liquidator.start(account)
+            system.liquidator.start(account, ())
     crash(system, 8)
     start(system, borrower)
     fraction, _ = buy(system, borrower, buyer)
@@ -192,9 +193,9 @@ def test_start__in_the_block_of_a_trade__reverts(system: System, borrower: bytes
     system.push()
     assert system.evm.number == block
     with pytest.raises(Revert, match="CheckedThisBlock"):
-        system.liquidator.start(borrower)
+        system.liquidator.start(borrower, ())
     system.evm.advance(1)
-    system.liquidator.start(borrower)
+    system.liquidator.start(borrower, ())
 
 
 def test_start__when_insolvent__books_the_loss_at_once(system: System, borrower: bytes) -> None:
@@ -225,7 +226,7 @@ def test_an_account_in_auction_neither_trades_nor_withdraws(
     with pytest.raises(Revert, match="InAuction"):
         system.trade(borrower, maker, lots=-1)
     with pytest.raises(Revert, match="InAuction"):
-        system.vault.claimWithdrawal(borrower, BORROWER, EMPTY, sender=BORROWER)
+        system.vault.claimWithdrawal(borrower, BORROWER, (), sender=BORROWER)
 
 
 # Buy
@@ -410,7 +411,7 @@ def test_a_quote_is_what_a_purchase_pays_up_to_a_lot(system: System, borrower: b
     start(system, borrower)
     system.advance(5 * MINUTE_S)
     for fraction in (WAD, WAD // 4):
-        quoted = system.liquidator.quote(borrower, fraction)
+        quoted = system.liquidator.quote(borrower, fraction, ())
         with system.isolated():
             assert buy(system, borrower, buyer, fraction) == (quoted.fractionWad, quoted.paid)
 
@@ -421,15 +422,15 @@ def test_buy__when_healthy_again__reverts_and_anyone_ends(
     crash(system, 16)
     start(system, borrower)
     with pytest.raises(Revert, match="AccountUnhealthy"):
-        system.liquidator.end(borrower)
+        system.liquidator.end(borrower, ())
     system.deposit(borrower, 2_000 * TOKEN)
     with pytest.raises(Revert, match="AccountHealthy"):
         buy(system, borrower, buyer)
-    system.liquidator.end(borrower, sender=ATTACKER)
+    system.liquidator.end(borrower, (), sender=ATTACKER)
     assert not has_auction(system, borrower)
     assert system.vault.bookedLosses() == 0
     with pytest.raises(Revert, match="NotInAuction"):
-        system.liquidator.end(borrower)
+        system.liquidator.end(borrower, ())
 
 
 # Time
@@ -447,7 +448,7 @@ def test_INV_22_seconds_without_prices_do_not_raise_the_premium(
     with pytest.raises(Revert, match="PriceStale"):
         buy(system, borrower, buyer)
     with pytest.raises(Revert, match="PriceStale"):
-        system.liquidator.end(borrower)
+        system.liquidator.end(borrower, ())
     system.push()
     assert system.liquidator.premiumFactorWad(borrower) == factor
     system.advance(MINUTE_S)
@@ -471,7 +472,7 @@ def test_INV_16_a_dead_feed_shields_no_account(system: System, crossed: bytes, b
     system.advance(5 * MINUTE_S, dead=[1])
     system.markets[0].spot -= 300_000
     system.push([0])
-    system.liquidator.start(crossed)
+    system.liquidator.start(crossed, ())
     system.advance(20 * MINUTE_S, dead=[1])
     fund = system.fund.totalAssets()
     buy(system, crossed, buyer)
@@ -487,7 +488,7 @@ def test_INV_24_while_some_position_has_no_price_the_account_bears_all(
     system.advance(5 * MINUTE_S, dead=[1])
     system.markets[0].spot -= 300_000
     system.push([0])
-    system.liquidator.start(crossed)
+    system.liquidator.start(crossed, ())
     system.advance(20 * MINUTE_S, dead=[1])
     equity, maintenance, *_ = system.vault.health(crossed)
     before = system.equity(buyer)
@@ -606,7 +607,7 @@ def test_buy__when_no_slice_helps__takes_the_whole_book(
 ) -> None:
     start(system, hedged)
     before = wealth(system, (hedged, buyer, maker))
-    assert system.liquidator.quote(hedged, WAD).fractionWad < WAD
+    assert system.liquidator.quote(hedged, WAD, ()).fractionWad < WAD
     assert buy(system, hedged, buyer)[0] == WAD
     assert not any(system.lots(hedged, 0, slot) for slot in range(3))
     assert wealth(system, (hedged, buyer, maker)) == before
@@ -619,7 +620,7 @@ def test_a_purchase_that_fails_for_another_reason_never_becomes_one_of_the_whole
     poor = system.open(ATTACKER, 100)
     crash(system, 8)
     start(system, borrower)
-    largest = system.liquidator.quote(borrower, WAD).fractionWad
+    largest = system.liquidator.quote(borrower, WAD, ()).fractionWad
     assert largest < WAD
     with pytest.raises(Revert, match="InitialMargin") as some:
         buy(system, borrower, poor, largest)
@@ -639,8 +640,8 @@ def test_a_token_that_calls_back_from_the_fund_finds_every_entry_closed(
     token = system.evm.at("CallbackToken", system.token.address)
     own = account_id(token.address)
     calls = {
-        "buy": (system.liquidator, (borrower, own, WAD, ANY_PRICE, EMPTY)),
-        "start": (system.liquidator, (own,)),
+        "buy": (system.liquidator, (borrower, own, WAD, ANY_PRICE, (), ())),
+        "start": (system.liquidator, (own, ())),
         "withdraw": (system.vault, (own, 1, token.address)),
         "redeem": (system.fund, (1, token.address, token.address)),
         "deposit": (system.fund, (1, token.address)),
@@ -661,7 +662,7 @@ def test_a_token_that_calls_back_from_the_fund_finds_every_entry_closed(
         ("endAuction", (bytes(32),)),
         ("bookLoss", (bytes(32), 1)),
         ("moveSlice", (bytes(32), bytes(32), 1)),
-        ("settleSlice", (bytes(32), bytes(32), 1, 1, EMPTY)),
+        ("settleSlice", (bytes(32), bytes(32), 1, 1, ())),
         ("coverLoss", (bytes(32), 1)),
         ("deleverage", (bytes(32), bytes(32), 0, 0, 1)),
     ],
@@ -672,9 +673,9 @@ def test_only_the_liquidator_liquidates(system: System, entry: str, arguments: t
 
 
 def test_only_the_liquidator_sells_to_itself(system: System, borrower: bytes, buyer: bytes) -> None:
-    sale = (borrower, buyer, 0, 0, 0, WAD, True)
+    sale = (borrower, buyer, 0, 0, 0, WAD, WAD, False, True)
     with pytest.raises(Revert, match="NotAuthorised"):
-        system.liquidator.sell(sale, EMPTY, sender=BUYER)
+        system.liquidator.sell(sale, (), (), sender=BUYER)
 
 
 # Deleveraging
@@ -693,9 +694,9 @@ def test_deleverage__before_an_hour_at_the_largest_premium__reverts(
     system: System, unsold: bytes, maker: bytes
 ) -> None:
     with pytest.raises(Revert, match="TooEarly"):
-        system.liquidator.deleverage(unsold, maker, 0, 0, 10)
+        system.liquidator.deleverage(unsold, maker, 0, 0, 10, ())
     system.advance(2 * MINUTE_S)
-    system.liquidator.deleverage(unsold, maker, 0, 0, 10)
+    system.liquidator.deleverage(unsold, maker, 0, 0, 10, ())
 
 
 def test_deleverage__closes_at_the_mark_and_covers_what_is_left(
@@ -704,12 +705,12 @@ def test_deleverage__closes_at_the_mark_and_covers_what_is_left(
     system.advance(2 * MINUTE_S)
     before, equity = wealth(system, (unsold, maker)), system.equity(unsold)
     with pytest.raises(Revert, match="LotsOutOfRange"):
-        system.liquidator.deleverage(unsold, maker, 0, 0, 101)
-    system.liquidator.deleverage(unsold, maker, 0, 0, 40)
+        system.liquidator.deleverage(unsold, maker, 0, 0, 101, ())
+    system.liquidator.deleverage(unsold, maker, 0, 0, 40, ())
     assert (system.lots(unsold), system.lots(maker), system.vault.openInterest(0)) == (60, -60, 60)
     assert system.equity(unsold) == equity
     assert has_auction(system, unsold)
-    system.liquidator.deleverage(unsold, maker, 0, 0, 60)
+    system.liquidator.deleverage(unsold, maker, 0, 0, 60, ())
     assert (system.lots(unsold), system.lots(maker), system.vault.openInterest(0)) == (0, 0, 0)
     assert system.equity(unsold) == 0
     assert not has_auction(system, unsold)
@@ -727,9 +728,9 @@ def test_deleverage__against_the_same_side_or_nothing__reverts(
     system.trade(same, maker, lots=5)
     for opposite in (same, system.open(BUYER, 10)):
         with pytest.raises(Revert, match="LotsOutOfRange"):
-            system.liquidator.deleverage(unsold, opposite, 0, 0, 1)
+            system.liquidator.deleverage(unsold, opposite, 0, 0, 1, ())
     with pytest.raises(Revert, match="ZeroLots"):
-        system.liquidator.deleverage(unsold, maker, 0, 0, 0)
+        system.liquidator.deleverage(unsold, maker, 0, 0, 0, ())
 
 
 def test_deleverage__may_not_make_the_opposite_account_unhealthy(
@@ -745,9 +746,9 @@ def test_deleverage__may_not_make_the_opposite_account_unhealthy(
     for pairs in range(0, 100, 20):
         for lots, slot in ((-20, 0), (20, 1)):
             hedge = (certificate_words([(0, 0, pairs + 20 * slot)]), 0, (), ())
-            system.trade(spread, maker, lots=lots, slot=slot, certificates=(hedge, EMPTY))
+            system.trade(spread, maker, lots=lots, slot=slot, certificates=((hedge,), ()))
     health = system.vault.health(spread)
     assert health.equity >= health.maintenance
     with pytest.raises(Revert, match="ReduceRaisesRisk"):
-        system.liquidator.deleverage(unsold, spread, 0, 0, 100)
-    system.liquidator.deleverage(unsold, spread, 0, 0, 10)
+        system.liquidator.deleverage(unsold, spread, 0, 0, 100, ())
+    system.liquidator.deleverage(unsold, spread, 0, 0, 10, ())

@@ -96,7 +96,7 @@ def check_purchase(auction: Auction, fraction: int) -> None:
     fund, room, worth = system.fund.totalAssets(), system.fund.coverable(), system.equity(auction.buyer)
     try:
         sold, _ = system.liquidator.buy(
-            auction.borrower, auction.buyer, fraction, ANY_PRICE, EMPTY, sender=BUYER
+            auction.borrower, auction.buyer, fraction, ANY_PRICE, (), (), sender=BUYER
         )
     except Revert as revert:
         if revert.name != "HealthFell" or fraction == WAD:  # the whole book can always be sold
@@ -136,7 +136,7 @@ def test_INV_05_INV_19_INV_21_INV_23_INV_24_hold_for_every_purchase(
             system.endow_fund(fund)
         auction = opened(system, book, held, loss)
         assume(system.vault.health(auction.borrower).liquidatable)
-        system.liquidator.start(auction.borrower)
+        system.liquidator.start(auction.borrower, ())
         for fraction, minutes, tenths in steps:
             system.advance(60 * minutes, every=110)
             system.move(0, system.spots[0] * (1000 + tenths) // 1000)
@@ -144,7 +144,7 @@ def test_INV_05_INV_19_INV_21_INV_23_INV_24_hold_for_every_purchase(
                 event("recovered")
                 break
             if not system.vault.health(auction.borrower).liquidatable:
-                system.liquidator.end(auction.borrower)
+                system.liquidator.end(auction.borrower, ())
                 event("ended")
                 break
             check_purchase(auction, fraction)

@@ -9,7 +9,7 @@ import pytest
 from eth_utils.crypto import keccak
 from tests.support.evm import role
 from tests.support.market import SPOT, Market, perpetual
-from tests.support.system import EMPTY, TOKEN, System, account_id
+from tests.support.system import TOKEN, System, account_id
 
 from seawall.reference.book import Book, account_word
 
@@ -110,8 +110,8 @@ def test_INV_25_the_largest_accounts_are_sold_within_the_gas_of_a_transaction(
     equity, maintenance = forged.health()
     forged.put(SELLER_ID, seller, maintenance * health_percent // 100 - equity)
     forged.put(BUYER_ID, book_of(pages, [-11] * LARGEST), 10**6 * TOKEN)
-    start = forged.spend("start", SELLER_ID)
-    bought = forged.spend("buy", SELLER_ID, BUYER_ID, WAD, ANY_PRICE, EMPTY)
+    start = forged.spend("start", SELLER_ID, ())
+    bought = forged.spend("buy", SELLER_ID, BUYER_ID, WAD, ANY_PRICE, (), ())
     word = forged.evm.at("MarginVault", forged.vault).accountWord(SELLER_ID)
     assert (word & ((1 << 96) - 1) == 0) == whole
     assert start < GAS_LIMIT

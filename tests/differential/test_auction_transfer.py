@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import event, given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 from tests.support.engine_world import ACCOUNT, EngineWorld, Scene, positions, scenes
 from tests.support.evm import Contract, Revert
 
-from seawall.page.layout import MAX_PAGES
+from seawall.page.layout import MAX_PAGES, MAX_POSITIONS
 from seawall.reference.account import Account
 from seawall.reference.authority import Authority
 from seawall.reference.book import Book, account_word
@@ -24,6 +24,7 @@ from seawall.reference.state import World
 WAD = 10**18
 BUYER = bytes.fromhex("bb" * 32)
 WORDS = 32
+CROWD_GENERATION = 9  # of which no page has a record
 MANY_LOTS = 1 << 50  # at least the long lots that any scene holds
 
 fractions = st.integers(1, WAD) | st.integers(1, 10**6) | st.sampled_from((WAD, WAD // 2, WAD // 3))
@@ -84,6 +85,17 @@ def buyer_book(rng: random.Random, scene: Scene) -> Book:
     return book
 
 
+def crowded_book(rng: random.Random, scene: Scene, page: int) -> Book:
+    """Return a book that fills a page, some of it what the seller holds the other way round."""
+    book = Book()
+    for position in scene.book.pages[page]:
+        if rng.random() < 0.6:
+            book.add(page, position.key, -position.lots)
+    for slot in range(MAX_POSITIONS - len(book)):
+        book.add(page, (slot, CROWD_GENERATION), 1)
+    return book
+
+
 def twin(scene: Scene, buyer: Account) -> Vault:
     state = World(
         now=scene.now,
@@ -118,6 +130,23 @@ def test_INV_19_slices_equal_the_reference(
         book=buyer_book(rng, scene),
         last_check_block=rng.randint(0, 2**40 - 1),
     )
+    compare(world, scene, buyer, fraction)
+
+
+@given(scene=scenes(largest=24), seed=st.integers(0, 2**32))
+def test_INV_10_a_buyer_that_closes_as_many_positions_as_it_opens_may_be_full(
+    world: TransferWorld, scene: Scene, seed: int
+) -> None:
+    """What counts is what is left, not what there was on the way."""
+    assume(scene.book.pages)
+    rng = random.Random(seed)
+    scene = replace(scene, open_interest=dict.fromkeys(range(3), MANY_LOTS))
+    page = rng.choice(tuple(scene.book.pages))
+    compare(world, scene, Account(cash=0, book=crowded_book(rng, scene, page)), WAD)
+
+
+def compare(world: TransferWorld, scene: Scene, buyer: Account, fraction: int) -> None:
+    """Move a slice on both sides."""
     vault = twin(scene, buyer)
     pages = set(vault.account(ACCOUNT).book.pages) | set(buyer.book.pages)
     with world.evm.isolated():

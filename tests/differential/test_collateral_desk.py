@@ -93,7 +93,7 @@ def ask(desk: Desk, account: bytes, lots: int) -> None:
 
 
 def claim(desk: Desk, account: bytes) -> None:
-    desk.contract.claimWithdrawal(account, BORROWER, EMPTY, sender=BORROWER)
+    desk.contract.claimWithdrawal(account, BORROWER, (), sender=BORROWER)
 
 
 def convert(desk: Desk, account: bytes, lots: int = 10**9, pay: int = PLENTY) -> tuple[int, int]:
@@ -338,11 +338,11 @@ def test_added_risk_and_cash_exits_need_a_quote_that_is_not_owed(
     desk.system.advance(GRACE_S)
     renew(desk)
     with pytest.raises(Revert, match="InsufficientCash"):
-        vault.claimWithdrawal(indebted, BORROWER, EMPTY, sender=BORROWER)
+        vault.claimWithdrawal(indebted, BORROWER, (), sender=BORROWER)
     desk.contract.setDebtCap(200 * TOKEN, sender=GOVERNOR)
     desk.system.trade(maker, indebted, lots=1)
     with pytest.raises(Revert, match="InsufficientCash"):
-        vault.claimWithdrawal(indebted, BORROWER, EMPTY, sender=BORROWER)
+        vault.claimWithdrawal(indebted, BORROWER, (), sender=BORROWER)
 
 
 @given(
@@ -525,9 +525,9 @@ def test_collateral_is_auctioned_even_if_its_token_blocks_everybody(desk: Desk, 
     owner = system.owner(buyer)
     for who in (BORROWER, owner, system.vault.address, desk.contract.address):
         desk.token.setBlocked(who, True)
-    system.liquidator.start(leveraged)
+    system.liquidator.start(leveraged, ())
     system.advance(600)
-    system.liquidator.buy(leveraged, buyer, WAD, 1 << 200, EMPTY, sender=owner)
+    system.liquidator.buy(leveraged, buyer, WAD, 1 << 200, (), (), sender=owner)
     lots, held, units = desk.held([leveraged, buyer])
     assert lots == held == 10
     assert desk.lots(buyer) > 0
@@ -536,7 +536,7 @@ def test_collateral_is_auctioned_even_if_its_token_blocks_everybody(desk: Desk, 
 
 def test_an_account_in_auction_keeps_its_collateral_and_gets_no_more(desk: Desk, leveraged: bytes) -> None:
     ask(desk, leveraged, 1)
-    desk.system.liquidator.start(leveraged)
+    desk.system.liquidator.start(leveraged, ())
     renew(desk)
     desk.mint(BORROWER, 1)
     for call in (

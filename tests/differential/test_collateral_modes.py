@@ -72,7 +72,7 @@ def test_isolated_margin_is_an_account_of_its_own(desk: Desk, maker: bytes) -> N
     desk.system.evm.advance(12)
     desk.system.push()
     assert desk.system.vault.health(first).liquidatable
-    desk.system.liquidator.start(first)
+    desk.system.liquidator.start(first, ())
     after = margin(desk, second)
     assert (after.equity, after.maintenance) == (before.equity, before.maintenance)
 
@@ -107,7 +107,7 @@ def test_a_certificate_leaves_room_that_legs_do_not(desk: Desk, maker: bytes) ->
     desk.system.trade(maker, account, lots=LOTS)
     with pytest.raises(Revert, match="InitialMargin"):
         desk.system.trade(maker, account, lots=640, page=1)
-    desk.system.trade(maker, account, lots=640, page=1, certificates=(EMPTY, hedge(LOTS)))
+    desk.system.trade(maker, account, lots=640, page=1, certificates=((), (hedge(LOTS),)))
 
 
 def test_a_hedged_account_survives_any_price_but_owes_what_the_short_lost(desk: Desk, maker: bytes) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 from tests.support.evm import role
-from tests.support.system import EMPTY, GRACE_S
+from tests.support.system import GRACE_S
 from tests.support.twin_desk import ON_PAGE_0, ON_PAGE_1, TwinDesk
 from tests.support.twin_world import address
 
@@ -88,12 +88,12 @@ def auction(world: TwinDesk, name: str, fraction: int) -> Any:
     """Start an auction of a failing account, and let the maker buy."""
     twin, key, maker = world.twin, world.key(name), world.key("maker")
     liquidator, owner = twin.system.liquidator, role("maker")
-    refusal = twin.both(lambda: liquidator.start(key), lambda: twin.liquidator.start(key))[1]
+    refusal = twin.both(lambda: liquidator.start(key, ()), lambda: twin.liquidator.start(key))[1]
     if refusal is not None:
         return refusal
     twin.advance(12)
     return twin.both(
-        lambda: liquidator.buy(key, maker, fraction, 1 << 200, EMPTY, sender=owner),
+        lambda: liquidator.buy(key, maker, fraction, 1 << 200, (), (), sender=owner),
         lambda: twin.liquidator.buy(key, maker, fraction, sender=address(owner)),
     )[1]
 

@@ -9,7 +9,7 @@ import pytest
 from eth_utils.crypto import keccak
 from tests.support.desk import Desk
 from tests.support.evm import Revert, role
-from tests.support.system import EMPTY, GOVERNOR, System, account_id, signer
+from tests.support.system import GOVERNOR, System, account_id, signer
 
 BORROWER, ATTACKER = signer("borrower").address, role("attacker")
 STRANGER = role("stranger")
@@ -112,7 +112,7 @@ def test_a_token_that_calls_back_finds_the_desk_closed(desk: Desk, entry: str, l
     arguments = {
         "deposit": (account, *at, 1),
         "withdraw": (account, *at, 5, BORROWER),
-        "claimWithdrawal": (account, BORROWER, EMPTY),
+        "claimWithdrawal": (account, BORROWER, ()),
         "convert": (account, *at, 1, 10**30),
         "accrueInterest": (account,),
     }
@@ -141,7 +141,7 @@ def test_a_callback_in_a_deposit_finds_no_lots_to_use_yet(desk: Desk) -> None:
     desk.system.vault.listVenue(token, True, sender=GOVERNOR)
     fill = (account, maker, 0, 0, 1, 10, desk.system.markets[0].spot, 0, 0)
     desk.mint(BORROWER, 100)
-    token.arm(desk.system.vault, desk.system.vault.calldata("settle", fill, EMPTY, EMPTY))
+    token.arm(desk.system.vault, desk.system.vault.calldata("settle", fill, (), ()))
     desk.contract.deposit(account, desk.page, desk.slot, 100, sender=BORROWER)
     assert token.called()
     assert token.answer()[:4] == keccak(text="InitialMargin(bytes32,int256,uint256)")[:4]

@@ -38,6 +38,20 @@ def test_positions_add_up_to_the_equity(world: EngineWorld, lens: Contract, scen
         assert bool(margin.flags & Flag.MISSING) == any(v.flags & Flag.MISSING for v in views)
 
 
+@given(scene=scenes(largest=9))
+def test_what_a_later_instrument_replaced_is_shown_to_wait_for_its_settlement(
+    world: EngineWorld, lens: Contract, scene: Scene
+) -> None:
+    with world.evm.isolated():
+        world.stage(scene)
+        for view in lens.positions(ACCOUNT):
+            page = None if scene.current is None else scene.current.pages.get(view.page)
+            records = () if page is None else page.records
+            later = view.slot < len(records) and records[view.slot].generation > view.generation
+            assert view.isReplaced == later
+            assert view.flags & Flag.MISSING or not later
+
+
 @given(scene=scenes(largest=6))
 def test_the_book_is_the_one_whose_leaf_keepers_hash(
     world: EngineWorld, lens: Contract, scene: Scene

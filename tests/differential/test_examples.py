@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.evm import Contract, Revert, role
 from tests.support.market import SPOT, TICK
-from tests.support.system import EMPTY, GOVERNOR, TOKEN, System
+from tests.support.system import GOVERNOR, TOKEN, System
 
 MAKER, TAKER, STRANGER = role("maker"), role("taker"), role("stranger")
 LENDER, BORROWER, LIQUIDATOR = role("lender"), role("borrower"), role("liquidator")
@@ -35,7 +35,7 @@ class Venue:
         self.contract.post(self.maker, PERPETUAL, lots, price, expiry, sender=sender)
 
     def take(self, lots: int, worst: int = SPOT, *, sender: str = TAKER) -> None:
-        self.contract.take(self.taker, self.maker, PERPETUAL, lots, worst, EMPTY, EMPTY, sender=sender)
+        self.contract.take(self.taker, self.maker, PERPETUAL, lots, worst, (), (), sender=sender)
 
     def lots(self, account: bytes) -> int:
         held: int = self.system.vault.positionLots(account, 0, 0, 1)

@@ -191,6 +191,16 @@ def test_the_weight_is_the_elapsed_share_at_the_newest_price(feed: Feed) -> None
     assert feed.contract.fixSettlement(0, HOUR) == ran // 1800
 
 
+def test_the_weight_is_the_live_share_of_the_average_that_is_to_come(feed: Feed) -> None:
+    """After a silence most of the average is open, whatever has passed of the half hour: 600 seconds take another."""
+    for at, ticks in steady(BEGIN - 60, BEGIN + 301, 5_000):
+        feed.push(at, ticks)
+    for at, ticks in steady(EXPIRY - 60, EXPIRY - 29, 8_000, 30):
+        feed.push(at, ticks)
+    average = (5_000 * 300 + 8_000 * 30) // 330
+    assert feed.settlement() == (average, (330 << 16) // (330 + 30 + WINDOW_S), False)
+
+
 def test_a_feed_that_dies_before_expiry_settles_by_what_it_saw(feed: Feed) -> None:
     for at, ticks in steady(BEGIN - 60, BEGIN + 1201, 5_000):
         feed.push(at, ticks)
@@ -207,6 +217,41 @@ def test_a_window_with_too_few_seconds_is_extended_to_the_first_half_hour_with_e
     for at, ticks in steady(EXPIRY + 1700, EXPIRY + 1901, 8_000, 100):
         feed.push(at, ticks)
     assert feed.contract.fixSettlement(0, HOUR) == (5_000 * 540 + 8_000 * 100) // 640
+
+
+def live_for(begin: int, seconds: int, ticks: int) -> Path:
+    """Return prices whose live gaps add up to so many seconds from `begin` on."""
+    return [*steady(begin, begin + seconds, ticks), (begin + seconds, ticks)]
+
+
+@pytest.mark.parametrize("seconds", [599, 600])
+def test_an_average_takes_six_hundred_live_seconds_and_not_one_less(feed: Feed, seconds: int) -> None:
+    path = live_for(BEGIN, seconds, 5_000)
+    twin = feed.replay(path)
+    feed.evm.timestamp = EXPIRY + 241
+    enough = seconds == 600
+    assert twin.fix(HOUR, now=EXPIRY + 241) == expected(path, EXPIRY + 241) == (5_000 if enough else None)
+    if enough:
+        assert feed.contract.fixSettlement(0, HOUR) == 5_000
+        return
+    average, weight, _ = feed.settlement()
+    assert (average, weight) == (5_000, (seconds << 16) // (2 * WINDOW_S))  # of the next half hour's average
+    with pytest.raises(Revert, match="SettlementTooEarly"):
+        feed.contract.fixSettlement(0, HOUR)
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_the_last_half_hour_of_the_extension_may_bring_the_six_hundredth_second(
+    feed: Feed, late: int
+) -> None:
+    """One second too few by then, and the last price counts; a dead gap lends none of its own."""
+    path = live_for(BEGIN, 599, 5_000)
+    path += [(EXPIRY + DAY - 50 + at, 9_000) for at in range(late + 1)]
+    twin = feed.replay(path)
+    now = feed.evm.timestamp = EXPIRY + DAY + 241
+    wanted = (599 * 5_000 + late * 9_000) // (599 + late) if late else 9_000
+    assert twin.fix(HOUR, now=now) == expected(path, now) == wanted
+    assert feed.contract.fixSettlement(0, HOUR) == wanted
 
 
 @pytest.mark.parametrize("alive_again", [EXPIRY + DAY - 60, EXPIRY + DAY + 500, EXPIRY + 9 * DAY])

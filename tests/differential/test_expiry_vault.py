@@ -77,7 +77,7 @@ class Expiry:
             price_ticks=self.fair(slot) if price is None else price,
         )
         _, refusal = self.twin.both(
-            lambda: self.system.vault.settle(astuple(fill), EMPTY, EMPTY, sender=VENUE),
+            lambda: self.system.vault.settle(astuple(fill), (), (), sender=VENUE),
             partial(settle, self.twin.vault, fill, sender=address(VENUE)),
         )
         self.compare()
@@ -316,13 +316,13 @@ def test_an_account_in_auction_is_settled_and_its_booked_loss_released(book: Exp
     book.keys.append(short)
     assert book.fill(CALL, 60, maker=short) is None
     book.to(book.expiry - 600, spot=SPOT + 400_000)
-    twin.both(lambda: system.liquidator.start(short), partial(twin.liquidator.start, short))
+    twin.both(lambda: system.liquidator.start(short, ()), partial(twin.liquidator.start, short))
     assert system.vault.bookedLosses() > 0
     book.to(book.expiry + 30)
     assert book.fix()
     assert book.settle(short) == 1
     assert system.vault.bookedLosses() == 0
-    twin.both(lambda: system.liquidator.end(short), partial(twin.liquidator.end, short))
+    twin.both(lambda: system.liquidator.end(short, ()), partial(twin.liquidator.end, short))
     book.compare()
 
 

@@ -18,6 +18,9 @@ from tests.support.oracle_world import (
     refused,
 )
 
+from seawall.page.decode import Page
+from seawall.page.layout import DELTA_ONE, Kind
+
 X32 = 1 << 32
 ANY_BASIS = (*BOUNDS[:4], 1_000_000, BOUNDS[5])  # so that only the jump of a mark binds
 
@@ -217,6 +220,33 @@ def test_INV_14_a_mark_stays_within_one_leg_of_the_last_one_at_the_feed(
         else:
             failure = refused(world, "MarkJump", pages)
             assert failure.args_ == (0, 1, SPOTS[0] + jump, SPOTS[0], leg)
+
+
+def test_INV_14_between_the_slope_and_the_curvature_of_an_old_mark_there_is_no_jump(
+    world: OracleWorld,
+) -> None:
+    """A parabola overshoots far from where it was fitted: honest keepers would be refused after every large move."""
+    expiry_hour = world.evm.timestamp // 3_600 + 1_000
+    strike, leg = SPOTS[0] * 105 // 100, 50
+    world.registry.listInstrument(0, Kind.CALL, 0, strike, expiry_hour, sender=GOVERNOR)
+
+    def listed(spot: int, mark: int) -> list[Page]:
+        call = {"kind": Kind.CALL, "strike": strike, "expiry_hour": expiry_hour, "mark": mark}
+        call |= {"delta_x22": DELTA_ONE // 5, "gamma_spot_x10": 4 << 10}
+        call |= {"leg_long_scaled": leg, "leg_short_scaled": leg}
+        return [recorded(world.page(0, rows=2, spot=spot), 1, **call), *world.pages()[1:]]
+
+    before = SPOTS[0] * 96 // 100
+    moved = SPOTS[0] - before
+    world.publish(listed(before, SPOTS[0] // 100))
+    world.wait(12)
+    slope = SPOTS[0] // 100 + (DELTA_ONE // 5 * moved >> 22)
+    curved = slope + 4 * (moved * moved // (2 * before))
+    assert curved > slope + 3 * leg
+    for mark in (slope - leg, slope, (slope + curved) // 2, curved, curved + leg):
+        world.oracle.previewActivate(world.propose(listed(SPOTS[0], mark)).as_tuple())
+    for mark in (slope - leg - 1, curved + leg + 1):
+        assert refused(world, "MarkJump", listed(SPOTS[0], mark)).args_ == (0, 1, mark, curved, leg)
 
 
 def test_INV_14_marks_are_held_to_the_baseline_however_many_manifests_come_in_between(

@@ -190,7 +190,7 @@ LIQUIDATOR_ONLY = [
     ("endAuction", (bytes(32),)),
     ("bookLoss", (bytes(32), 1)),
     ("moveSlice", (bytes(32), b"\1".rjust(32), 1)),
-    ("settleSlice", (bytes(32), bytes(32), 1, 1, EMPTY)),
+    ("settleSlice", (bytes(32), bytes(32), 1, 1, ())),
     ("coverLoss", (bytes(32), 1)),
     ("deleverage", (bytes(32), b"\1".rjust(32), 0, 0, 1)),
 ]
@@ -365,7 +365,7 @@ def pair(system: System) -> tuple[bytes, bytes]:
 
 def claim(system: System, account: bytes) -> int:
     owner = system.owner(account)
-    paid: int = system.vault.claimWithdrawal(account, owner, EMPTY, sender=owner)
+    paid: int = system.vault.claimWithdrawal(account, owner, (), sender=owner)
     return paid
 
 
@@ -531,7 +531,7 @@ def test_a_token_that_calls_back_finds_every_entry_closed(system: System, entry:
     calls = {
         "withdraw": (account, 50, token.address),
         "deposit": (account, 1),
-        "claimWithdrawal": (account, token.address, EMPTY),
+        "claimWithdrawal": (account, token.address, ()),
         "distributeFees": (token.address,),
     }
     token.arm(vault, vault.calldata(entry, *calls[entry]))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import event, given, note
 from hypothesis import strategies as st
 from tests.support.evm import Revert, role
-from tests.support.system import EMPTY, GOVERNOR, GUARDIAN, TOKEN, VENUE
+from tests.support.system import GOVERNOR, GUARDIAN, TOKEN, VENUE
 from tests.support.twin import OPERATOR, PROTOCOL, VENUE_ACCOUNT, Twin, differences
 from tests.support.twin_world import address
 
@@ -118,7 +118,7 @@ def owned(twin: Twin, call: dict[str, Any], caller: str) -> Call:
             reference = partial(withdraw, ledger, key, amount, **told)
             return partial(vault.withdraw, key, amount, to, sender=caller), reference
         reference = partial(claim_withdrawal, ledger, key, **told)
-        return partial(vault.claimWithdrawal, key, to, EMPTY, sender=caller), reference
+        return partial(vault.claimWithdrawal, key, to, (), sender=caller), reference
     if entry == "endAuction":
         return partial(vault.endAuction, key, sender=caller), partial(
             slices.end_auction, ledger, key, sender=sender
@@ -152,7 +152,7 @@ def general(twin: Twin, call: dict[str, Any], caller: str) -> Call:
         )
         values = (taker, maker, 0, 0, 1, call["lots"], price, fee, 0)
         reference = partial(settle, ledger, fill, sender=sender)
-        return partial(vault.settle, values, EMPTY, EMPTY, sender=caller), reference
+        return partial(vault.settle, values, (), (), sender=caller), reference
     if entry == "distributeFees":
         return partial(vault.distributeFees, VENUE, sender=caller), partial(
             ledger.distribute_fees, address(VENUE)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from tests.support.evm import Revert, role
-from tests.support.system import EMPTY, GOVERNOR, TOKEN, VENUE, System, account_id
+from tests.support.system import GOVERNOR, TOKEN, VENUE, System, account_id
 
 LIQUIDATOR = role("liquidator")
 TRADERS = [role(name) for name in ("first", "second", "third")]
@@ -47,7 +47,7 @@ def perform(system: System, action: tuple[object, ...]) -> None:
             system.vault.requestWithdrawal(ACCOUNTS[i], value, sender=TRADERS[i])
             system.advance(12)
             system.publish()
-            system.vault.claimWithdrawal(ACCOUNTS[i], TRADERS[i], EMPTY, sender=TRADERS[i])
+            system.vault.claimWithdrawal(ACCOUNTS[i], TRADERS[i], (), sender=TRADERS[i])
         case "trade", int(i), int(j), int(lots), int(page), int(off):
             price = system.markets[page].spot + off
             fees = (abs(lots) * 777, abs(lots) * 333)

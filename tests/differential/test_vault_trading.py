@@ -181,7 +181,7 @@ def test_a_fill__of_nothing_or_with_itself_or_of_the_unknown__reverts(
     for page, slot, generation in ((0, 3, 1), (0, 0, 2), (0, 0, 1 | 1 << 14), (9, 0, 1)):
         fill = (*pair, page, slot, generation, 1, SPOT, 0, 0)
         with pytest.raises(Revert, match="UnknownInstrument"):
-            system.vault.settle(fill, EMPTY, EMPTY, sender=VENUE)
+            system.vault.settle(fill, (), (), sender=VENUE)
 
 
 @pytest.mark.parametrize("side", [0, 1])

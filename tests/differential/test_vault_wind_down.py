@@ -11,7 +11,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from tests.support.evm import Revert, role
 from tests.support.market import SPOT, TICK
-from tests.support.system import EMPTY, TOKEN, VENUE, System, account_id
+from tests.support.system import TOKEN, VENUE, System, account_id
 from tests.support.twin import VENUE_ACCOUNT, Twin, differences
 from tests.support.twin_world import address
 
@@ -312,7 +312,7 @@ def test_INV_17_INV_24_closing_equals_the_reference_and_leaves_nobody_behind(
             )
             values = (keys[0], keys[1], page, 0, 1, lots, price, TOKEN, 0)
             step(
-                partial(vault.settle, values, EMPTY, EMPTY, sender=VENUE),
+                partial(vault.settle, values, (), (), sender=VENUE),
                 partial(settle, ledger, fill, sender=address(VENUE)),
             )
         for underlying, spot in enumerate(spots):
@@ -321,7 +321,7 @@ def test_INV_17_INV_24_closing_equals_the_reference_and_leaves_nobody_behind(
         if failing:
             for key in keys[:2]:
                 step(
-                    partial(system.liquidator.start, key),
+                    partial(system.liquidator.start, key, ()),
                     partial(followed.liquidator.start, key),
                 )
         wait = ledger.world.current.activated_at + 3 * DAY - 1 - system.evm.timestamp

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from tests.support.evm import Revert, role
 from tests.support.feeds import CHAIN_ID
 from tests.support.market import SPOT, TICK
-from tests.support.system import EMPTY, GOVERNOR, TOKEN, System, account_id, signer
+from tests.support.system import GOVERNOR, TOKEN, System, account_id, signer
 
 from seawall.page import Order, order_domain, sign
 
 BUYER, SELLER, OPERATOR, STRANGER = (signer(name) for name in ("buyer", "seller", "operator", "stranger"))
 RELAYER = role("relayer")
+NONCE_RESIDUES = 256 - 65  # nonces this far apart share a bit of the account's word
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def fill(
 ) -> None:
     signatures = [system.sign_order(order, key) for order, key in zip((taker, maker), keys, strict=True)]
     orders = (taker.as_tuple(), signatures[0], maker.as_tuple(), signatures[1])
-    system.order_venue.fill(*orders, lots, EMPTY, EMPTY, sender=RELAYER)
+    system.order_venue.fill(*orders, lots, (), (), sender=RELAYER)
 
 
 def filled(system: System, order: Order) -> int:
@@ -120,7 +121,7 @@ def test_an_order__signed_for_another_domain__reverts(system: System, change: st
     signature = sign(order.digest(wrong), BUYER.key)
     signed = (order.as_tuple(), signature, other.as_tuple(), system.sign_order(other, SELLER))
     with pytest.raises(Revert, match="BadSignature"):
-        system.order_venue.fill(*signed, 1, EMPTY, EMPTY)
+        system.order_venue.fill(*signed, 1, (), ())
 
 
 @pytest.mark.parametrize("signature", [b"", b"\1" * 64, b"\0" * 65, b"\xff" * 65])
@@ -128,7 +129,7 @@ def test_an_order__with_a_malformed_signature__reverts(system: System, signature
     order, other = bid(system), ask(system)
     signed = (order.as_tuple(), signature, other.as_tuple(), system.sign_order(other, SELLER))
     with pytest.raises(Revert, match="BadSignature"):
-        system.order_venue.fill(*signed, 1, EMPTY, EMPTY)
+        system.order_venue.fill(*signed, 1, (), ())
 
 
 CHANGES = [
@@ -152,7 +153,7 @@ def test_an_order__changed_after_signing__reverts(system: System, change: dict[s
         system.sign_order(other, SELLER),
     )
     with pytest.raises(Revert, match="BadSignature"):
-        system.order_venue.fill(*signed, 1, EMPTY, EMPTY)
+        system.order_venue.fill(*signed, 1, (), ())
 
 
 def test_an_owner_that_is_a_contract_signs_by_accepting(system: System) -> None:
@@ -166,9 +167,9 @@ def test_an_owner_that_is_a_contract_signs_by_accepting(system: System) -> None:
     order, other = system.order(account, 5, SPOT), ask(system)
     signed = (order.as_tuple(), b"anything", other.as_tuple(), system.sign_order(other, SELLER))
     with pytest.raises(Revert, match="BadSignature"):
-        system.order_venue.fill(*signed, 1, EMPTY, EMPTY)
+        system.order_venue.fill(*signed, 1, (), ())
     owner.accept(system.order_venue.orderDigest(order.as_tuple()))
-    system.order_venue.fill(*signed, 1, EMPTY, EMPTY)
+    system.order_venue.fill(*signed, 1, (), ())
     assert system.lots(account) == 1
 
 
@@ -275,6 +276,30 @@ def test_every_order_below_a_nonce_is_cancelled_at_once(system: System) -> None:
     fill(system, orders[2], ask(system), 1)
     with pytest.raises(Revert, match="NonceNotRaised"):
         system.order_venue.cancelBelow(account, orders[1].nonce, sender=BUYER.address)
+
+
+def test_cancelling_one_nonce_cancels_that_one_alone(system: System) -> None:
+    account = account_id(BUYER.address)
+    first, same, other = (
+        replace(bid(system), nonce=5_000 + i) for i in (0, NONCE_RESIDUES, 2 * NONCE_RESIDUES)
+    )
+    for nonce in (same.nonce, same.nonce + 1):
+        system.order_venue.cancel(account, nonce, sender=BUYER.address)
+    system.order_venue.cancelBelow(account, first.nonce, sender=BUYER.address)
+    with pytest.raises(Revert, match="OrderCancelled"):
+        fill(system, same, ask(system), 1)
+    for order in (first, other):
+        fill(system, order, ask(system), 1)
+
+
+def test_cancelling_below_all_nonces_cancels_the_last_one_too(system: System) -> None:
+    account, last = account_id(BUYER.address), replace(bid(system), nonce=2**64 - 1)
+    system.order_venue.cancelBelow(account, last.nonce, sender=BUYER.address)
+    fill(system, last, ask(system), 1)
+    system.order_venue.cancelBelow(account, 2**256 - 1, sender=BUYER.address)
+    assert system.order_venue.leastNonce(account) == 2**64
+    with pytest.raises(Revert, match="OrderCancelled"):
+        fill(system, last, ask(system), 1)
 
 
 def test_nobody_else_cancels(system: System) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from seawall import cli
+from seawall.chain.reverts import Reverted
 from seawall.demo.opening import open_world
 from seawall.demo.settings import DemoSettings
 from seawall.demo.world import Person, World
@@ -130,14 +131,14 @@ def shortfall(stage: Stage, name: str) -> float:
 def test_an_unchanged_book_is_required_its_tail_risk_and_the_liquidity_charge(stage: Stage) -> None:
     account = stage.person("hedger").account
     found = certify_account(stage.world.system, account, leaves=stage.leaves[0], baseline=False)
-    assert found.certificate.proof
-    assert not found.certificate.book  # as stored
-    assert not found.certificate.atoms
+    assert found.current.certificate.proof
+    assert not found.current.certificate.book  # as stored
+    assert not found.current.certificate.atoms
     exact = shortfall(stage, "hedger")
-    assert exact <= found.upper <= exact + 1
-    assert found.upper < 0.6 * found.gross
-    liquidity = stage.initial("hedger", Certificate()) - found.gross
-    assert stage.initial("hedger", found.certificate) == found.upper + liquidity
+    assert exact <= found.current.upper <= exact + 1
+    assert found.current.upper < 0.6 * found.current.gross
+    liquidity = stage.initial("hedger", Certificate()) - found.current.gross
+    assert stage.initial("hedger", found.current.certificate) == found.current.upper + liquidity
 
 
 def test_INV_07_what_a_shown_book_proves_of_maintenance_is_its_tail_risk(stage: Stage) -> None:
@@ -145,11 +146,11 @@ def test_INV_07_what_a_shown_book_proves_of_maintenance_is_its_tail_risk(stage: 
     found = certify_account(system, account, leaves=stage.leaves[0], baseline=False)
     bare, shown = (
         system.vault.call("margin", account, certificate.as_tuple(), False)
-        for certificate in (Certificate(), found.certificate)
+        for certificate in (Certificate(), found.current.certificate)
     )
     factor = system.oracle.call("factors").maintenanceFactorBps
     assert bare.maintenance <= shown.maintenance <= shown.initial
-    assert shown.maintenance == max(bare.maintenance, factor * (found.upper - 1) // 10_000)
+    assert shown.maintenance == max(bare.maintenance, factor * (found.current.upper - 1) // 10_000)
 
 
 def test_after_a_small_hedged_change_the_requirement_stays_close(stage: Stage) -> None:
@@ -158,10 +159,10 @@ def test_after_a_small_hedged_change_the_requirement_stays_close(stage: Stage) -
     account = stage.person("rebalancer").account
     found = certify_account(stage.world.system, account, leaves=stage.leaves[0], baseline=False)
     exact = shortfall(stage, "rebalancer")
-    assert found.certificate.book
-    assert exact <= found.upper <= 1.15 * exact
-    liquidity = stage.initial("rebalancer", Certificate()) - found.gross
-    assert stage.initial("rebalancer", found.certificate) == found.upper + liquidity
+    assert found.current.certificate.book
+    assert exact <= found.current.upper <= 1.15 * exact
+    liquidity = stage.initial("rebalancer", Certificate()) - found.current.gross
+    assert stage.initial("rebalancer", found.current.certificate) == found.current.upper + liquidity
 
 
 def test_a_certificate_for_a_planned_fill_counts_the_fill(stage: Stage) -> None:
@@ -243,7 +244,7 @@ def test_leaves_are_scaled_like_legs_when_the_bucket_binds(stage: Stage) -> None
         stage.keepers[1].check_books(replace(proposal, payloads=(payloads[0], own.payloads[1])), own, view)
 
 
-@pytest.mark.parametrize("command", [["certificate", "--current"], ["inspect", "account"]])
+@pytest.mark.parametrize("command", [["certificate", "--manifest", "current"], ["inspect", "account"]])
 def test_the_command_line_shows_what_a_certificate_saves(
     stage: Stage, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -255,18 +256,23 @@ def test_the_command_line_shows_what_a_certificate_saves(
     assert cli.main([*command, "0x" + account.hex(), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     found = certify_account(stage.world.system, account, leaves=stage.leaves[0], baseline=False)
-    assert shown["initial_without_certificate"] == stage.initial("hedger", Certificate())
-    assert shown["initial_with_certificate"] == stage.initial("hedger", found.certificate)
-    assert shown["initial_with_certificate"] < shown["initial_without_certificate"]
-    if "certificate" in shown:
-        assert shown["book_shown"]
-        sent = {name: value for name, value in shown["certificate"].items() if name != "bookShortfall"}
+    names = ("current_initial_without", "current_initial_with")
+    if command[0] == "inspect":
+        names = ("initial_without_certificate", "initial_with_certificate")
+    without, certified = (shown[name] for name in names)
+    assert without == stage.initial("hedger", Certificate())
+    assert certified == stage.initial("hedger", found.current.certificate)
+    assert certified < without
+    if "certificates" in shown:
+        assert shown["current_book_shown"]
+        (only,) = shown["certificates"]
+        sent = {name: value for name, value in only.items() if name != "bookShortfall"}
         words = {name: [int(word, 16) for word in listed] for name, listed in sent.items()}
-        proof = [int.from_bytes(node, "big") for node in found.certificate.proof]
-        assert words == {"atoms": [], "book": list(found.certificate.book), "proof": proof}
-        assert int(shown["certificate"]["bookShortfall"]) == found.certificate.book_shortfall
+        proof = [int.from_bytes(node, "big") for node in found.current.certificate.proof]
+        assert words == {"atoms": [], "book": list(found.current.certificate.book), "proof": proof}
+        assert int(only["bookShortfall"]) == found.current.certificate.book_shortfall
     assert cli.main([*command, "0x" + account.hex()]) == 0
-    assert "initial_with_certificate" in capsys.readouterr().out
+    assert names[1] in capsys.readouterr().out
 
 
 def test_leaves_survive_the_mailbox(stage: Stage) -> None:
@@ -276,3 +282,35 @@ def test_leaves_survive_the_mailbox(stage: Stage) -> None:
     mailbox.put_proposal(proposal)
     assert proposal.books
     assert mailbox.proposal(proposal.manifest.epoch) == proposal
+
+
+def test_an_unchanged_book_is_shown_under_both_roots(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An hour on, its proof under the baseline's root is still kept; each certificate is good for one manifest only."""
+    for _ in range(3):
+        stage.publish()
+    system, account = stage.world.system, stage.person("hedger").account
+    assert system.oracle.call("bookRoot", True) != system.oracle.call("bookRoot", False)
+    found = certify_account(system, account, leaves=stage.leaves[0])
+    assert found.baseline is not None
+    assert found.certificates == (found.current.certificate, found.baseline.certificate)
+    for baseline, one in ((False, found.current), (True, found.baseline)):
+        assert one.certificate.shows
+        bare, shown = (
+            system.vault.call("margin", account, certificate.as_tuple(), baseline)
+            for certificate in (Certificate(), one.certificate)
+        )
+        assert bare.initial - shown.initial == one.gross - one.upper > 0
+        with pytest.raises(Reverted, match="BadCertificate"):
+            system.vault.call("margin", account, one.certificate.as_tuple(), not baseline)
+    session = SimpleNamespace(system=lambda: system)
+    monkeypatch.setattr("seawall.cli.certificate.open_session", lambda _: session)
+    monkeypatch.setenv("SEAWALL__KEEPER__BOOKS", str(stage.folder / "books-0.sqlite"))
+    for manifest, count in (("both", 2), ("baseline", 1), ("current", 1)):
+        assert cli.main(["certificate", "--manifest", manifest, "0x" + account.hex(), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert len(told["certificates"]) == count == told["certificates_needed"]
+        assert ("baseline_book_shown" in told) == (manifest != "current")
+    assert cli.main(["certificate", "0x" + account.hex()]) == 0
+    assert "baseline_initial_with" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Instrument, MarginEngine} from "../../contracts/MarginEngine.sol";
+import {CertificateList} from "../../contracts/libraries/CertificateList.sol";
 import {LaneMath} from "../../contracts/libraries/LaneMath.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
 import {LiveMark} from "../../contracts/libraries/LiveMark.sol";
@@ -36,7 +37,15 @@ contract EngineHarness {
     }
 
     function health(bytes32 account) external view returns (int256, uint256, bool, Margin memory) {
-        return MarginEngine.health(ledger, account, ledger.accounts[account], ORACLE, FEED);
+        return MarginEngine.health(ledger, account, ledger.accounts[account], new Certificate[](0), ORACLE, FEED);
+    }
+
+    function provenHealth(bytes32 account, Certificate[] calldata certificates) external view returns (int256, uint256, bool, Margin memory) {
+        return MarginEngine.health(ledger, account, ledger.accounts[account], certificates, ORACLE, FEED);
+    }
+
+    function standing(bytes32 account, Certificate[] calldata certificates) external view returns (Margin memory) {
+        return MarginEngine.standing(ledger, account, ledger.accounts[account], certificates, ORACLE, FEED);
     }
 
     function instrument(uint256 page, uint256 slot, uint256 generation) external view returns (Instrument memory) {
@@ -52,21 +61,23 @@ contract EngineHarness {
     }
 
     function margin(bytes32 account, Certificate calldata certificate, bool baseline) external view returns (Margin memory) {
-        return MarginEngine.assess(ledger, account, ledger.accounts[account], certificate, ORACLE, FEED, baseline);
+        Certificate[] memory list = CertificateList.only(certificate, baseline);
+        return MarginEngine.assess(ledger, account, ledger.accounts[account], list, ORACLE, FEED, baseline);
     }
 
     /// @dev Not a view, so that it can be called in a transaction of its own; returns the gas of one health view, the call to the engine included.
     function probeHealth(bytes32 account) external returns (uint256 spent) {
+        Certificate[] memory none;
         spent = gasleft();
-        MarginEngine.health(ledger, account, ledger.accounts[account], ORACLE, FEED);
+        MarginEngine.health(ledger, account, ledger.accounts[account], none, ORACLE, FEED);
         spent -= gasleft();
         lastProbe = spent;
     }
 
     /// @dev The same for one assessment.
-    function probeAssess(bytes32 account, Certificate calldata certificate) external returns (uint256 spent) {
+    function probeAssess(bytes32 account, Certificate[] calldata certificates) external returns (uint256 spent) {
         spent = gasleft();
-        MarginEngine.assess(ledger, account, ledger.accounts[account], certificate, ORACLE, FEED, false);
+        MarginEngine.assess(ledger, account, ledger.accounts[account], certificates, ORACLE, FEED, false);
         spent -= gasleft();
         lastProbe = spent;
     }
@@ -89,7 +100,7 @@ contract EngineHarness {
         int256 total;
         for (uint256 turn; turn < turns; ++turn) {
             for (uint256 i; i < slots.length; ++i) {
-                (pairs[2 * i], pairs[2 * i + 1]) = (uint256(scaledLots[i]), slots[i]);
+                (pairs[2 * i], pairs[2 * i + 1]) = (uint256(scaledLots[i]), 32 * slots[i]);
                 total += scaledLots[i];
             }
             LaneMath.accumulate(sums, pairs, slots.length, code, rows, laneWords);

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 /// @title Settable words in place of the oracle
 contract StubOracle {
-    bytes32 public bookRoot;
+    mapping(bool => bytes32) public bookRoot;
     mapping(bool => uint256) public state;
     mapping(bool => mapping(uint256 => uint256)) public pageWords;
 
@@ -15,8 +15,8 @@ contract StubOracle {
         pageWords[baseline][page] = word;
     }
 
-    function setBookRoot(bytes32 root) external {
-        bookRoot = root;
+    function setBookRoot(bool baseline, bytes32 root) external {
+        bookRoot[baseline] = root;
     }
 
     function load(uint256 packedPages, uint256 count, bool baseline) external view returns (uint256[] memory words) {
@@ -28,6 +28,6 @@ contract StubOracle {
 
     function currentManifest() external view returns (uint64 epoch, uint64 asOf, uint64 activatedAt, bytes32 root) {
         uint256 word = state[false];
-        return (uint64(uint40(word >> 80)), uint64(uint40(word)), uint64(uint40(word >> 40)), bookRoot);
+        return (uint64(uint40(word >> 80)), uint64(uint40(word)), uint64(uint40(word >> 40)), bookRoot[false]);
     }
 }

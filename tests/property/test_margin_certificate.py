@@ -19,12 +19,19 @@ from tests.property.strategies import (
     shortfall_of,
 )
 
-from seawall.margin.certificate import MAX_ATOMS, ShownBook, best_certificate, upper_bound
+from seawall.margin.certificate import (
+    MAX_ATOMS,
+    ShownBook,
+    best_certificate,
+    best_certificates,
+    upper_bound,
+)
 from seawall.page import MerkleTree, Page, book_leaf, decode_page, encode_page
 from seawall.page.layout import Kind, unpack_entries
 from seawall.reference import Book, Certificate, assess, certificate_words
-from seawall.reference.certificate import charge
+from seawall.reference.certificate import charge, under
 from seawall.reference.engine import DUST_REQUIREMENT
+from seawall.reference.rejection import Rejected
 
 TAIL = 4  # of 16 equally likely scenarios: every mean is exact in floating point
 M = 4
@@ -177,17 +184,64 @@ def test_no_hedge_alone_could_be_set_better(cube: Cube, lots: list[int]) -> None
             assert upper_bound(book, {0: page}, Certificate(atoms=words)) >= found.upper
 
 
-@given(cube=scenario_cubes(instruments=M), lots=Lots, old=Lots, kept=st.integers(0, len(ATOMS)))
-def test_a_certificate_for_both_manifests_lowers_the_larger_requirement_and_is_accepted_by_both(
-    cube: Cube, lots: list[int], old: list[int], kept: int
+@given(
+    cube=scenario_cubes(instruments=M),
+    lots=Lots,
+    basket=Lots,
+    older=Lots,
+    kept=st.integers(0, len(ATOMS)),
+    sees=st.tuples(st.booleans(), st.booleans()),
+)
+def test_certificates_for_both_manifests_do_under_each_what_the_best_alone_does(
+    cube: Cube, lots: list[int], basket: list[int], older: list[int], kept: int, sees: tuple[bool, bool]
 ) -> None:
     page, book = page_of(cube), book_of(lots)
-    baseline = {0: replace(page, atoms=page.atoms[:kept])}
-    found = best_certificate(book, {0: page}, shown=shown_of(cube, old), baseline=baseline)
-    under = upper_bound(book, baseline, found.certificate, baseline=True)
-    assert max(found.upper, under) <= found.gross
-    if kept == len(ATOMS):
-        assert max(found.upper, under) == best_certificate(book, {0: page}).upper
+    pages, baseline = {0: page}, {0: replace(page, atoms=page.atoms[:kept])}
+    shown, before = (
+        shown_of(cube, basket) if sees[0] else None,
+        shown_of(cube, older) if sees[1] else None,
+    )
+    found = best_certificates(book, pages, baseline, shown=shown, shown_before=before)
+    assert found.current == best_certificate(book, pages, shown=shown)
+    assert found.baseline == best_certificate(book, baseline, shown=before)
+    assert found.baseline is not None
+    event(f"{len(found.certificates)} certificates")
+    given_under = [under(found.certificates, baseline=old) for old in (False, True)]
+    assert upper_bound(book, pages, given_under[0]) == found.current.upper
+    assert upper_bound(book, baseline, given_under[1]) <= found.baseline.upper
+    if len(found.certificates) == 2:  # a second one is carried only where it is needed
+        atoms = Certificate(atoms=found.certificates[0].atoms)
+        assert _refused(book, baseline, atoms) or upper_bound(book, baseline, atoms) > found.baseline.upper
+
+
+def _refused(book: Book, pages: dict[int, Page], certificate: Certificate) -> bool:
+    try:
+        upper_bound(book, pages, certificate)
+    except Rejected:
+        return True
+    return False
+
+
+@given(cube=scenario_cubes(instruments=M), lots=Lots)
+def test_a_baseline_that_does_not_count_gets_no_certificate(cube: Cube, lots: list[int]) -> None:
+    page, book = page_of(cube), book_of(lots)
+    assume(lots[0])
+    for baseline in (None, {}, {0: _emptied(page)}):
+        found = best_certificates(book, {0: page}, baseline, shown=shown_of(cube, lots))
+        assert found.baseline is None
+        assert len(found.certificates) <= 1
+
+
+@given(cube=scenario_cubes(instruments=M), lots=Lots, more=st.booleans())
+def test_a_book_is_shown_without_words_only_as_it_is_stored(cube: Cube, lots: list[int], more: bool) -> None:
+    """An expired position is in storage, not in the book that counts."""
+    shown, book, stored = shown_of(cube, lots), book_of(lots), book_of(lots)
+    assume(shown is not None)
+    if more:
+        stored.add(0, (M, 1), 1)
+    certificate = best_certificate(book, {0: page_of(cube)}, shown=shown, stored=stored).certificate
+    assume(certificate.shows)
+    assert bool(certificate.book) == more
 
 
 def test_an_atom_on_a_slot_without_an_instrument_is_left_alone() -> None:
@@ -213,23 +267,3 @@ def test_more_hedges_than_calldata_should_carry_are_cut_to_those_that_save_most(
     for most, entries in ((MAX_ATOMS, [large, small]), (1, [large]), (0, [])):
         found = best_certificate(book, pages, max_atoms=most)
         assert found.certificate.atoms == certificate_words(entries)
-
-
-@given(cube=scenario_cubes(instruments=M), lots=Lots)
-def test_one_certificate_shows_a_book_here_and_hedges_it_under_the_baseline(
-    cube: Cube, lots: list[int]
-) -> None:
-    pages, shown, book = {0: page_of(cube)}, shown_of(cube, lots), book_of(lots)
-    assume(shown is not None)
-    assert shown is not None
-
-    def under_both(certificate: Certificate) -> tuple[int, int]:
-        current = upper_bound(book, pages, certificate)
-        return current, upper_bound(book, pages, certificate, baseline=True)
-
-    alone = best_certificate(book, pages, baseline=pages).certificate
-    both = best_certificate(book, pages, shown=shown, baseline=pages).certificate
-    assert max(under_both(both)) <= max(under_both(alone))
-    # Atoms that would raise U are left out: here the book counts, there the atoms.
-    carried = replace(alone, book_shortfall=shown.shortfall, proof=shown.proof)
-    assert under_both(carried) == (shown.shortfall, under_both(alone)[1])

@@ -8,7 +8,7 @@ from tests.stateful.claims import INV_04, INV_05, INV_18, INV_19, INV_20, INV_21
 from tests.stateful.machine import ROLES, SAVER, Step, action, callers
 from tests.stateful.market_rules import MarketRules, underlyings
 from tests.stateful.trading_rules import TradingRules, instruments
-from tests.support.system import EMPTY, GRACE_S, TOKEN
+from tests.support.system import GRACE_S, TOKEN
 from tests.support.twin_world import address
 
 from seawall.reference.auction import (
@@ -40,7 +40,7 @@ class AuctionRules(TradingRules, MarketRules):
         current, base = self.margin(key), self.margin(key, baseline=True)
         step = self.do(
             f"START {self.twin.names([key])[0]}",
-            lambda: self.system.liquidator.start(key),
+            lambda: self.system.liquidator.start(key, ()),
             lambda: self.twin.liquidator.start(key),
         )
         if not step.done:
@@ -113,7 +113,7 @@ class AuctionRules(TradingRules, MarketRules):
         may = self.vault.isAuthorised(buyer, caller)
         step = self.do(
             f"BUY {names[0]} from {names[1]}, {fraction / WAD:.3f} by {who}",
-            lambda: self.system.liquidator.buy(key, buyer, fraction, most, EMPTY, sender=caller),
+            lambda: self.system.liquidator.buy(key, buyer, fraction, most, (), (), sender=caller),
             lambda: self.twin.liquidator.buy(
                 key, buyer, sender=address(caller), max_fraction_wad=fraction, max_paid=most
             ),
@@ -158,7 +158,7 @@ class AuctionRules(TradingRules, MarketRules):
         key = self.pick(self.in_auction, choice)
         step = self.do(
             f"{'BOOK' if booked else 'END'} {self.twin.names([key])[0]}",
-            lambda: (self.system.liquidator.book if booked else self.system.liquidator.end)(key),
+            lambda: self.system.liquidator.book(key) if booked else self.system.liquidator.end(key, ()),
             lambda: (self.twin.liquidator.book if booked else self.twin.liquidator.end)(key),
         )
         if step.done:
@@ -179,7 +179,7 @@ class AuctionRules(TradingRules, MarketRules):
         fund, coverable = self.system.fund.totalAssets(), self.system.fund.coverable()
         step = self.do(
             f"DELEVERAGE {self.twin.names([key])[0]} {lots} of {page}:{slot}",
-            lambda: self.system.liquidator.deleverage(key, opposite, page, slot, lots),
+            lambda: self.system.liquidator.deleverage(key, opposite, page, slot, lots, ()),
             lambda: self.twin.liquidator.deleverage(key, opposite, page=page, slot=slot, lots=lots),
             by=[opposite],
         )
@@ -248,7 +248,7 @@ class AuctionRules(TradingRules, MarketRules):
         self.twin.advance(wait)
         bidder = self.pick(lambda other: other != key and not self.in_auction(other), buyer)
         if buyer != 1 and self.twin.vault.is_open:  # who brings enough for the whole book
-            units = 2 * int(self.margin(key).initial)
+            units = 2 * int(self.margin(key).initial) + 1
             self.system.deposit(bidder, units)
             self.twin.vault.deposit(bidder, units)
         for fraction in fractions:

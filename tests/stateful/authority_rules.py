@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from tests.stateful.claims import INV_04
 from tests.stateful.machine import CALLERS, SAVER, Step, action, callers, roles
 from tests.stateful.trading_rules import TradingRules, instruments
-from tests.support.system import EMPTY, GOVERNOR, GUARDIAN, VENUE
+from tests.support.system import GOVERNOR, GUARDIAN, VENUE
 from tests.support.twin import OPERATOR, PROTOCOL
 from tests.support.twin_world import address
 
-from seawall.reference import Certificate, slices
+from seawall.reference import slices
 
 __all__ = ["AuthorityRules"]
 
@@ -150,9 +150,9 @@ class AuthorityRules(TradingRules):
             "coverLoss": ((key, units), lambda: slices.cover_loss(vault, key, units, **told)),
             "moveSlice": ((key, other, units), lambda: slices.move_slice(vault, key, other, units, **told)),
             "settleSlice": (
-                (key, other, units, 0, EMPTY),
+                (key, other, units, 0, ()),
                 lambda: slices.settle_slice(
-                    vault, key, other, premium=units, from_share=0, certificate=Certificate(), **told
+                    vault, key, other, premium=units, from_share=0, certificates=(), **told
                 ),
             ),
             "deleverage": (

@@ -17,6 +17,8 @@ __all__ = [
     "INV_22",
     "INV_23",
     "INV_24",
+    "INV_25",
+    "INV_26",
 ]
 
 INV_01 = "INV_01: the vault's tokens are all cash, fees and the reserve less the deficit"
@@ -36,4 +38,8 @@ INV_22 = "INV_22: k never falls, stops with the feed, ends at its largest; the f
 INV_23 = "INV_23: the buyer meets its initial requirement"
 INV_24 = (
     "INV_24: the fund pays within its caps, a deficit only after that, and whoever leaves bears its share"
+)
+INV_25 = "INV_25: the desk holds what the positions say, and nobody else adds to an account's"
+INV_26 = (
+    "INV_26: collateral pays only for a debt beyond the cap, and leaves only an account that can spare it"
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +11,16 @@ from typing import Any
 from hypothesis import event, note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
-from tests.stateful.claims import INV_01, INV_02, INV_04, INV_07, INV_10, INV_22
+from tests.stateful.books import check_positions
+from tests.stateful.claims import INV_01, INV_02, INV_04, INV_07, INV_10, INV_22, INV_25
+from tests.stateful.listed import deployed
 from tests.support.evm import Revert, role
-from tests.support.market import TICK
 from tests.support.system import EMPTY, GOVERNOR, GUARDIAN, VENUE, System
 from tests.support.twin import OPERATOR, PROTOCOL, VENUE_ACCOUNT, Twin, differences
+from tests.support.twin_desk import TwinDesk
 from tests.support.twin_world import address
 
+from seawall.page.layout import Kind
 from seawall.reference.auction import PREMIUM_MAX_WAD
 
 __all__ = ["CALLERS", "ROLES", "SAVER", "Machine", "Step", "action", "callers", "roles"]
@@ -50,11 +53,6 @@ def action(**arguments: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     return mark
 
 
-@functools.cache
-def deployed() -> Twin:
-    return Twin.deploy()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """What a call did: its result, or the error both sides gave."""
@@ -71,13 +69,18 @@ class Machine(RuleBasedStateMachine):
     """Four accounts in two markets; every step is done on chain and by the reference."""
 
     twin: Twin
+    desk: TwinDesk
     isolation: AbstractContextManager[System]
+    # Whether time may pass for days, after which nothing else happens.
+    closing = False
 
     def begin(self, fund: int, shares: tuple[int, int]) -> None:
         """Open four accounts and endow the fund."""
-        self.twin = deployed().fresh()
-        self.isolation = self.twin.system.isolated()
+        self.isolation = deployed().twin.system.isolated()
         self.isolation.__enter__()
+        self.desk = deployed().fresh()
+        self.twin = self.desk.twin
+        self.settled: Counter[tuple[int, int, int]] = Counter()  # lots that became cash at an expiry
         self.agreed: tuple[Any, ...] = ()
         self.factors: dict[bytes, tuple[int, int]] = {}  # account in auction => live seconds, k
         self.granted: dict[bytes, tuple[int, int, int, int]] = {}
@@ -85,6 +88,7 @@ class Machine(RuleBasedStateMachine):
             self.twin.open(name, tokens)
         if fund:
             self.twin.endow(fund)
+        self.desk.set_interest_rate(1_000)
         self.vault.setFeeShares(*shares, PROTOCOL, sender=GOVERNOR)
         self.twin.vault.authority.set_fee_shares(*shares, PROTOCOL, sender=address(GOVERNOR))
 
@@ -153,6 +157,9 @@ class Machine(RuleBasedStateMachine):
         """
         idle = {key: self.system.cash(key) for key in self.keys if self.is_idle(key) and key not in set(by)}
         found, refusal = self.twin.both(on_chain, reference, INV_10)
+        return self.told(label, found, refusal, idle)
+
+    def told(self, label: str, found: Any, refusal: Revert | None, idle: Mapping[bytes, int]) -> Step:
         name = refusal and refusal.name
         note(f"[{label}] {f'refused: {refusal}' if refusal else 'done' if found is None else found}")
         event(f"{label.split()[0]}: {name}" if name else label.split()[0])
@@ -171,12 +178,19 @@ class Machine(RuleBasedStateMachine):
         """Say whether an account holds no positions."""
         return bool(self.vault.accountWord(key) % (1 << 96) == 0)
 
+    def is_flat(self, key: bytes) -> bool:
+        """Say whether an account holds nothing but collateral."""
+        listed = self.system.markets
+        return all(listed[page].instruments[slot].kind == Kind.SPOT for page, slot, _ in self.positions(key))
+
     def agree(self) -> None:
         """Compare all there is to see."""
         self.agreed = self.moment()
         found, expected = self.twin.on_chain(self.keys), self.twin.expected(self.keys)
         unlike = differences(found, expected)
         assert not unlike, f"{INV_10}: {unlike}"
+        unlike = differences(self.desk.on_chain(self.keys), self.desk.expected(self.keys))
+        assert not unlike, f"{INV_10}, the desk: {unlike}"
 
     # After every rule
 
@@ -193,21 +207,21 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_books_add_up(self) -> None:
-        """Positions count once an opposite one was settled in a wind-down, at what that was settled at."""
+        """Positions count once an opposite one was settled, at what that was settled at."""
         vault, token = self.vault, self.system.token
         cash = sum(map(self.system.cash, self.keys))
-        final, opened = self.twin.vault.wind_down.values, 0
-        longs = dict.fromkeys(self.system.spots, 0)
-        for page, market in self.system.markets.items():
-            for slot in range(len(market.instruments)):
-                lots = [self.system.lots(key, page, slot) for key in self.traders]
-                value = final.get((page, slot, 1))
-                assert sum(lots) == 0 or value is not None, INV_02
-                opened += sum(lots) * TICK * (value or 0)
-                longs[market.underlying] += sum(held for held in lots if held > 0)
+        opened, longs = check_positions(self.twin, self.traders, self.settled)
         owed = cash + opened + vault.accruedFees(VENUE) + vault.reserve() - vault.deficit()
         assert token.balanceOf(vault) == owed, INV_01
         assert {u: vault.openInterest(u) for u in longs} == longs, INV_02
+
+    @invariant()
+    def the_desk_holds_what_the_positions_say(self) -> None:
+        for desk in self.desk.desks:
+            lots, held, units = desk.held(self.keys)
+            assert lots == held, INV_25
+            assert units == held * desk.units_per_lot, INV_25
+            assert all(desk.lots(key) >= 0 for key in self.traders), INV_25
 
     @invariant()
     def maintenance_never_exceeds_initial(self) -> None:

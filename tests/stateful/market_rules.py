@@ -6,6 +6,7 @@ from hypothesis import event, note
 from hypothesis import strategies as st
 from tests.stateful.claims import INV_12
 from tests.stateful.machine import Machine, action
+from tests.support.twin_world import listing_of
 
 from seawall.reference.state import MAX_PRICE_AGE_S
 
@@ -76,12 +77,13 @@ class MarketRules(Machine):
         if state == self.state() and not self.accrues():
             assert before == {key: self.vault.health(key)[:3] for key in self.traders}, INV_12
 
-    def state(self) -> tuple[int, ...]:
-        """Return what is in force, whether it counts, and which underlyings have a price."""
+    def state(self) -> tuple[object, ...]:
+        """Return what is in force and counts, which underlyings have a price, how far expiries have come."""
         words = [self.system.oracle.load(0, 0, baseline)[0] for baseline in (False, True)]
         now, prices = self.system.evm.timestamp, self.twin.feed.prices
         priced = (now - prices[u].observed_at <= MAX_PRICE_AGE_S for u in sorted(prices))
-        return (*words, *(int(fresh) for fresh in priced))
+        settlements = self.twin.feed.settlements(listing_of(self.system), now)
+        return (*words, *priced, *sorted((hour, s.weight_x16) for hour, s in settlements.items()))
 
     def accrues(self) -> bool:
         """Say whether funding runs under any manifest that counts."""

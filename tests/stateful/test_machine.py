@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 from tests.stateful.auction_rules import AuctionRules
 from tests.stateful.authority_rules import AuthorityRules
+from tests.stateful.collateral_rules import CollateralRules
+from tests.stateful.dated_rules import DatedRules, dated
 from tests.stateful.machine import SAVER
 from tests.stateful.trading_rules import instruments
 from tests.stateful.wind_down_rules import WindDownRules
@@ -19,14 +21,15 @@ EXAMPLES = max(15, settings().max_examples * 2 // 15)
 CLOSING_EXAMPLES = EXAMPLES // 2
 
 
-class Everything(AuctionRules, AuthorityRules, WindDownRules):
+class Everything(AuctionRules, AuthorityRules, CollateralRules, DatedRules, WindDownRules):
     @initialize(
         fund=st.sampled_from((0, 0, 10, 500, 50_000)),
         shares=st.sampled_from(((0, 0), (2_000, 1_000), (10_000, 0))),
         trades=st.lists(
-            st.tuples(st.sampled_from(("attacker", "bidder")), instruments, st.integers(-95, 95)), max_size=3
+            st.tuples(st.sampled_from(("attacker", "bidder")), instruments | dated, st.integers(-95, 95)),
+            max_size=3,
         ),
-        instrument=instruments,
+        instrument=instruments | dated,
         percent=st.integers(-95, -60) | st.integers(60, 95),
         bps=st.sampled_from((0, 400, 700, 900, 1_100, 1_300, 1_600, 2_000)),
         flight=st.booleans(),

@@ -113,7 +113,7 @@ class TradingRules(Machine):
         units, _ = self.vault.withdrawalRequest(key)
         step = self.do(
             f"CLAIM {name} {units} by {who} to {to}",
-            lambda: self.vault.claimWithdrawal(key, payee, EMPTY, sender=caller),
+            lambda: self.vault.claimWithdrawal(key, payee, (), sender=caller),
             lambda: claim_withdrawal(self.twin.vault, key, to=address(payee), sender=address(caller)),
             by=[key] if may else [],
         )
@@ -178,10 +178,14 @@ class TradingRules(Machine):
         fee: int = 0,
         hedges: int = 0,
         venue: str = VENUE,
+        atom: int | None = None,
     ) -> Step:
         page, slot = instrument
         record = self.twin.ring.current.pages[page].records[slot]
-        leg = (record.leg_long if percent > 0 else record.leg_short) * TICK
+        leg = record.leg_long if percent > 0 else record.leg_short
+        leg = (
+            max(leg, self.system.markets[page].spot // 40) * TICK
+        )  # the floors of an option far from the spot
         size = self.free(taker) * abs(percent) // (110 * leg) or 1 + abs(percent) // 30
         return self.settle(
             label,
@@ -193,6 +197,7 @@ class TradingRules(Machine):
             fee,
             hedges,
             venue,
+            atom,
         )
 
     @action(
@@ -224,33 +229,34 @@ class TradingRules(Machine):
         fee: int,
         hedges: int,
         venue: str = VENUE,
+        atom: int | None = None,
     ) -> Step:
         self.twin.sync()
         page, slot = instrument
-        found = find_instrument(self.twin.vault, page, (slot, 1))
-        assert found is not None
-        price = max(found.mark + found.spot * offset // 10_000, 0)
-        atoms = certificate_words([(0, hedges % 2, hedges)]) if hedges else ()
+        generation = self.system.markets[page].instruments[slot].generation
+        found = find_instrument(self.twin.vault, page, (slot, generation))  # a new one is on no page yet
+        price = max(found.mark + found.spot * offset // 10_000, 0) if found else 0
+        atoms = certificate_words([(0, hedges % 2 if atom is None else atom, hedges)]) if hedges else ()
         certificate = Certificate(atoms=atoms if page == 0 else ())
         fill = Fill(
             taker=taker,
             maker=maker,
             page=page,
             slot=slot,
-            generation=1,
+            generation=generation,
             lots=lots,
             price_ticks=price,
             taker_fee=fee,
             maker_fee=fee // 3,
         )
         given = certificate.as_tuple()
-        values = (taker, maker, page, slot, 1, lots, price, fee, fee // 3)
+        values = (taker, maker, page, slot, generation, lots, price, fee, fee // 3)
         before = {key: self.system.lots(key, page, slot) for key in (taker, maker)}
         cash = self.paid()
         step = self.do(
             f"{label} {lots} of {page}:{slot} at {price}",
-            lambda: self.vault.settle(values, given, EMPTY, sender=venue),
-            lambda: settle(self.twin.vault, fill, sender=address(venue), taker_certificate=certificate),
+            lambda: self.vault.settle(values, (given,), (), sender=venue),
+            lambda: settle(self.twin.vault, fill, sender=address(venue), taker_certificates=(certificate,)),
             by=[taker, maker],
         )
         moved = {taker: lots, maker: -lots}

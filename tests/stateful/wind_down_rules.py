@@ -37,9 +37,6 @@ class WindDownRules(TradingRules, Machine):
         else:
             self.settle_wind_down(self.keys[choice % len(self.keys)])
 
-    # Whether time may pass for days, after which nothing else happens.
-    closing = False
-
     @property
     def pricing(self) -> bool:
         state = self.twin.vault.wind_down
@@ -82,7 +79,7 @@ class WindDownRules(TradingRules, Machine):
         )
         assert step.done == self.twin.vault.wind_down.priced, INV_17
         if step.done:
-            assert self.is_idle(key), INV_17
+            assert self.is_flat(key), INV_17
             assert not self.in_auction(key), INV_17
             assert self.system.cash(key) >= 0, INV_24
             assert not idle or self.system.cash(key) == max(cash, 0), INV_04
@@ -135,4 +132,4 @@ class WindDownRules(TradingRules, Machine):
             assert idle <= share or not share, INV_24
         held, owed = self.system.token.balanceOf(self.vault), self.vault.accruedFees(VENUE)
         if not owed:
-            assert held <= len(keys), f"{INV_01}; {INV_17}"
+            assert held - self.vault.reserve() <= len(keys), f"{INV_01}; {INV_17}"

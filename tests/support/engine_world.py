@@ -295,8 +295,8 @@ class EngineWorld:
             address = int(self.put_page(pack_page(page)), 16)
             rows = len(page.records)
             self.oracle.setPage(baseline, page_id, address | page.head.underlying << 160 | rows << 168)
-        if not baseline and manifest.book_root != EMPTY_ROOT:
-            self.oracle.setBookRoot(manifest.book_root)
+        if manifest.book_root != EMPTY_ROOT:
+            self.oracle.setBookRoot(baseline, manifest.book_root)
 
     def stage(self, scene: Scene) -> None:
         """Put a scene on chain."""
@@ -316,12 +316,15 @@ class EngineWorld:
     def assess(self, *, certificate: Certificate = EMPTY, baseline: bool = False) -> Any:
         return self.harness.margin(ACCOUNT, certificate.as_tuple(), baseline)
 
-    def health(self) -> Any:
-        return self.harness.health(ACCOUNT)
+    def health(self, certificates: Sequence[Certificate] = ()) -> Any:
+        return self.harness.provenHealth(ACCOUNT, [one.as_tuple() for one in certificates])
+
+    def standing(self, certificates: Sequence[Certificate] = ()) -> Any:
+        return self.harness.standing(ACCOUNT, [one.as_tuple() for one in certificates])
 
     def gas(self, *, certificate: Certificate | None = None) -> int:
         """Return what one health view costs when nothing is warm, or one assessment with a certificate."""
         harness = self.evm.cold().at("EngineHarness", self.harness.address)
         if certificate is None:
             return int(harness.probeHealth(ACCOUNT))
-        return int(harness.probeAssess(ACCOUNT, certificate.as_tuple()))
+        return int(harness.probeAssess(ACCOUNT, [certificate.as_tuple()]))

@@ -43,7 +43,7 @@ FACTORS = FactorsInput(
     initial_net_floor_bps=200,
     initial_gross_floor_bps=20,
     maintenance_net_floor_bps=100,
-    maintenance_gross_floor_bps=5,
+    maintenance_gross_floor_bps=7,
     open_interest_divisor=10,
     open_interest_cap_percent=100,
 )
@@ -86,6 +86,7 @@ class Market:
     funding_rate: float = 0.0
     funding_cap_s: int = 3_600
     risk_scale: float = 1.0
+    lane_share: float = 1.0  # below 1 the lanes find less than the tail risk
     frozen: bool = False
     atoms: list[tuple[tuple[int, int], ...]] = field(default_factory=list)
     past: dict[tuple[int, int], Instrument] = field(
@@ -131,6 +132,7 @@ def scenario_pnl(market: Market, instrument: Instrument, at_s: int) -> list[floa
 
 def _record(market: Market, slot: int, instrument: Instrument, at_s: int) -> RecordInput:
     lanes = scenario_pnl(market, instrument, at_s)
+    found = [market.lane_share * lane for lane in lanes]
     expired = instrument.expired(at_s)
     # Lanes are rounded to the nearest unit; legs must not fall below them.
     half = 0 if expired else 1 << instrument.shift
@@ -146,7 +148,7 @@ def _record(market: Market, slot: int, instrument: Instrument, at_s: int) -> Rec
         mark=mark,
         leg_long=max(0.0, -min(lanes)) + half,
         leg_short=max(0.0, max(lanes)) + half,
-        lanes=lanes,
+        lanes=found,
         delta=1.0 if linear else (up - down) / (2 * step),
         gamma_spot=(up - 2 * mark + down) / step**2 * market.spot if option else 0.0,
         vega=market.spot * 0.1 if option else 0.0,

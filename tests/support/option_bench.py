@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from eth_utils.crypto import keccak
 from tests.support.market import Instrument, value
-from tests.support.system import EMPTY, GRACE_S, System
+from tests.support.system import GRACE_S, System
 from tests.support.system_bench import ANY_PRICE, WAD, gas_of
 
 from seawall.page.layout import Kind
@@ -121,7 +121,7 @@ class OptionBench:
             for owner, key, size in ((account, self.taker, lots), (maker, self.maker, -lots)):
                 order = system.order(owner, size, price, slot=TRADED)
                 signed += [order.as_tuple(), system.sign_order(order, key)]
-            return gas_of(system.order_venue, "fill", *signed, 1, certificate, EMPTY)
+            return gas_of(system.order_venue, "fill", *signed, 1, (certificate,), ())
 
     def auction(self, count: int) -> tuple[int, int]:
         """Return the gas of starting an auction, and of buying half of it into an empty account."""
@@ -133,9 +133,9 @@ class OptionBench:
             buyer = system.open(owner, 10_000_000)
             system.evm.advance(1)
             system.push()
-            started = gas_of(system.liquidator, "start", account)
-            system.liquidator.start(account)
+            started = gas_of(system.liquidator, "start", account, ())
+            system.liquidator.start(account, ())
             system.evm.advance(12)
             system.push()
-            half = (account, buyer, WAD // 2, ANY_PRICE, EMPTY)
+            half = (account, buyer, WAD // 2, ANY_PRICE, (), ())
             return started, gas_of(system.liquidator, "buy", *half, sender=owner.address)

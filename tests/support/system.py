@@ -344,7 +344,7 @@ class System:
         slot: int = 0,
         price: int | None = None,
         fees: tuple[int, int] = (0, 0),
-        certificates: tuple[Any, Any] = (EMPTY, EMPTY),
+        certificates: tuple[Any, Any] = ((), ()),
         sender: str = VENUE,
     ) -> None:
         """Settle one fill, at the price of the underlying unless said."""

@@ -92,7 +92,7 @@ class SystemBench:
                 for order, key in zip(orders, (self.taker, self.maker), strict=True)
                 for part in (order.as_tuple(), self.system.sign_order(order, key))
             ]
-            return gas_of(self.system.order_venue, "fill", *signed, abs(lots), EMPTY, EMPTY)
+            return gas_of(self.system.order_venue, "fill", *signed, abs(lots), (), ())
 
     def auction(self, count: int) -> tuple[int, int]:
         """Return the gas of starting an auction, and of buying half of it into an empty account."""
@@ -105,11 +105,11 @@ class SystemBench:
                 market.spot = round(market.spot * (1 - CRASH))
             self.evm.advance(1)
             system.push()
-            started = gas_of(system.liquidator, "start", account)
-            system.liquidator.start(account)
+            started = gas_of(system.liquidator, "start", account, ())
+            system.liquidator.start(account, ())
             self.evm.advance(12)
             system.push()
-            half = (account, buyer, WAD // 2, ANY_PRICE, EMPTY)
+            half = (account, buyer, WAD // 2, ANY_PRICE, (), ())
             return started, gas_of(system.liquidator, "buy", *half, sender=owner.address)
 
     def push(self, *, prices: int, signatures: int) -> int:

@@ -16,6 +16,7 @@ from tests.support.system import EMPTY, GRACE_S, VENUE, System, account_id
 from tests.support.twin_world import FeedTwin, Ring, address, authority_of, listing_of
 
 from seawall.page import Page, decode_page, init_code_hash
+from seawall.page.merkle import EMPTY_ROOT
 from seawall.reference import (
     Health,
     Liquidator,
@@ -59,7 +60,7 @@ def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[s
     return {name: (found[name], expected[name]) for name in found if found[name] != expected[name]}
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Twin:
     """A system and the reference that follows it."""
 
@@ -142,7 +143,7 @@ class Twin:
         if alive := [u for u in self.system.spots if u not in self.dead]:
             self.system.push(alive)
 
-    def publish(self) -> str | None:
+    def publish(self, *, book_root: bytes = EMPTY_ROOT) -> str | None:
         """Publish at the present prices, frozen where there is none; return why the oracle refused, if it did."""
         system, kept = self.system, copy.deepcopy(self.system.markets)
         for market in system.markets.values():
@@ -151,7 +152,7 @@ class Twin:
             if market.frozen:
                 market.spot = self.ring.current.pages[market.page].head.reference_spot
         try:
-            manifest = system.publish()
+            manifest = system.publish(book_root=book_root)
         except Revert as revert:
             system.markets = kept
             return revert.name
@@ -161,7 +162,8 @@ class Twin:
             market.spot = kept[page].spot
         pages = {page: decode_page(payload) for page, payload in payloads.items()}
         now = system.evm.timestamp
-        self.ring.activate(_manifest(manifest.epoch, manifest.as_of, now, pages), now)
+        posted = replace(_manifest(manifest.epoch, manifest.as_of, now, pages), book_root=book_root)
+        self.ring.activate(posted, now)
         return None
 
     def sync(self) -> None:
@@ -212,6 +214,7 @@ class Twin:
             "set": (
                 address(vault.liquidator()),
                 address(vault.insuranceFund()),
+                address(vault.collateralDesk()),
                 vault.isVenue(VENUE),
                 vault.tradingPaused(),
             ),
@@ -226,7 +229,13 @@ class Twin:
         held, closing, keys = self.vault.authority, self.vault.wind_down, list(self.accounts.values())
         callers = address(OPERATOR), address(VENUE)
         return {
-            "set": (held.liquidator, held.insurance_fund, callers[1] in held.venues, held.trading_paused),
+            "set": (
+                held.liquidator,
+                held.insurance_fund,
+                held.collateral_desk or bytes(20),
+                callers[1] in held.venues,
+                held.trading_paused,
+            ),
             "shares": (held.fund_fee_bps, held.protocol_fee_bps, held.protocol_account),
             "authorised": [held.is_authorised(key, who) for key in keys for who in callers],
             "wind-down": (closing.started_at, closing.priced),

@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.support.desk import CAP_LOTS, Desk
 from tests.support.evm import Revert, role
-from tests.support.system import EMPTY, GOVERNOR, GRACE_S, TOKEN, VENUE
-from tests.support.twin import Twin, differences
+from tests.support.system import GOVERNOR, GRACE_S, TOKEN, VENUE
+from tests.support.twin import OPERATOR, Twin, differences
 from tests.support.twin_world import address
 
 from seawall.reference import Fill, Rejected, claim_withdrawal, request_withdrawal, settle
@@ -38,7 +38,7 @@ PLENTY = 10**30
 Outcome = tuple[Any, Revert | None]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class TwinDesk:
     """Two desks with two tokens each."""
 
@@ -64,9 +64,11 @@ class TwinDesk:
     @staticmethod
     def _reference(twin: Twin, desks: Sequence[Desk]) -> Reference:
         twin.sync()
-        reference = Reference(twin.vault)
+        reference = Reference(twin.vault, address(desks[0].contract.address))
+        governor = address(GOVERNOR)
+        twin.vault.authority.set_collateral_desk(reference.address, sender=governor)
         for desk in desks:
-            reference.set_deposit_cap(desk.page, desk.slot, CAP_LOTS)
+            reference.set_deposit_cap(desk.page, desk.slot, CAP_LOTS, sender=governor)
         return reference
 
     def fresh(self) -> TwinDesk:
@@ -91,13 +93,13 @@ class TwinDesk:
     def set_debt_cap(self, tokens: int) -> None:
         """Set the debt cap, whole tokens."""
         self.contract.setDebtCap(tokens * TOKEN, sender=GOVERNOR)
-        self.twin.vault.debt_cap = tokens * TOKEN
+        self.reference.set_debt_cap(tokens * TOKEN, sender=address(GOVERNOR))
 
     def set_interest_rate(self, rate_bps: int) -> None:
         """Set the rate."""
         self.twin.sync()
         self.contract.setInterestRate(rate_bps, sender=GOVERNOR)
-        self.reference.set_interest_rate(rate_bps)
+        self.reference.set_interest_rate(rate_bps, sender=address(GOVERNOR))
 
     # Both sides
 
@@ -133,7 +135,7 @@ class TwinDesk:
         key, owner = self.key(name), role(name)
         to = address(owner)
         return self.twin.both(
-            lambda: self.contract.claimWithdrawal(key, owner, EMPTY, sender=owner),
+            lambda: self.contract.claimWithdrawal(key, owner, (), sender=owner),
             lambda: claim_collateral(self.reference, key, to=to, sender=to),
         )
 
@@ -183,17 +185,32 @@ class TwinDesk:
         self.twin.advance(12)
         assert self.twin.publish() is None
         return self.twin.both(
-            lambda: vault.claimWithdrawal(key, owner, EMPTY, sender=owner),
+            lambda: vault.claimWithdrawal(key, owner, (), sender=owner),
             lambda: claim_withdrawal(self.twin.vault, key, to=to, sender=to),
+        )
+
+    def permit(self, name: str) -> None:
+        """Let the operator act for an account."""
+        key, owner = self.key(name), role(name)
+        self.twin.both(
+            lambda: self.twin.system.vault.setOperator(key, OPERATOR, True, sender=owner),
+            lambda: self.twin.vault.authority.set_operator(
+                key, address(OPERATOR), True, sender=address(owner)
+            ),
         )
 
     # Comparing
 
-    def compare(self) -> None:
-        """Hold every account, the ledger and the desk against the reference, and the tokens against the positions."""
+    def agree(self) -> None:
+        """Hold every account, the ledger and the desk against the reference."""
         keys = list(self.twin.accounts.values())
         assert differences(self.twin.on_chain(keys), self.twin.expected(keys)) == {}
         assert differences(self.on_chain(keys), self.expected(keys)) == {}
+
+    def compare(self) -> None:
+        """Do the same, and hold the tokens against the positions."""
+        self.agree()
+        keys = list(self.twin.accounts.values())
         for desk in self.desks:
             lots, held, units = desk.held(keys)
             assert lots == held, f"INV_25: positions {lots}, desk {held}"
@@ -204,6 +221,7 @@ class TwinDesk:
         found: dict[str, Any] = {
             f"holding {desk.page}": tuple(self.contract.holding(desk.page, desk.slot)) for desk in self.desks
         }
+        found["terms"] = self.contract.debtCap(), self.contract.interestRateBps()
         for name, key in zip(self.twin.names(keys), keys, strict=True):
             found[f"{name} flagged"] = self.contract.flaggedAt(key)
             found[f"{name} discount"] = self.contract.discountBps(key)
@@ -215,7 +233,7 @@ class TwinDesk:
     def expected(self, keys: Sequence[bytes]) -> Mapping[str, Any]:
         """Return the same of the reference."""
         held, reference = {desk.page: desk.slot for desk in self.desks}, self.reference
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"terms": (self.twin.vault.debt_cap, reference.rate_bps)}
         for page, slot in held.items():
             holding = reference.holding(page, slot)
             found[f"holding {page}"] = (holding.lots, holding.cap)

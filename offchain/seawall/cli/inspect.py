@@ -24,6 +24,7 @@ from seawall.page.layout import (
     MAX_PAGE_BYTES,
     MAX_PAGES,
     POSITION,
+    RECORD,
     Kind,
     unpack,
 )
@@ -115,7 +116,7 @@ def inspect_account(account: str, config_path: Path | None, rpc: str | None, as_
     equity, maintenance, liquidatable, current = system.vault.call("health", key)
     margin = system.vault.call("margin", key, EMPTY_CERTIFICATE, False)
     certified = certify_account(system, key, leaves=LeafStore(config.keeper.books), baseline=False)
-    hedged = system.vault.call("margin", key, certified.certificate.as_tuple(), False)
+    hedged = system.vault.call("margin", key, certified.current.certificate.as_tuple(), False)
     positions = _positions(system, key, fields)
     shown: dict[str, Any] = {
         "account": key,
@@ -135,7 +136,9 @@ def inspect_account(account: str, config_path: Path | None, rpc: str | None, as_
     print_pairs("Account (settlement token units)", shown)
     if positions:
         print_table(
-            "Positions", ("page", "slot", "kind", "lots"), [tuple(row.values())[:4] for row in positions]
+            "Positions",
+            ("page", "slot", "kind", "lots", "generation", "waits for"),
+            [tuple(row.values()) for row in positions],
         )
 
 
@@ -211,7 +214,13 @@ def _positions(system: System, key: bytes, fields: dict[str, int]) -> list[dict[
                 word = int(system.vault.call("bookWord", key, page, index // ENTRIES_PER_WORD))
             bits = word >> (192 - 64 * (index % ENTRIES_PER_WORD)) & (1 << 64) - 1
             position = unpack(POSITION, bits, where="position")
-            kind = Kind(int(system.registry.call("terms", page, position["slot"])) & 7)
+            where = page, position["slot"]
+            listed = unpack(RECORD, int(system.registry.call("terms", *where)), where="terms")
+            replaced = listed["generation"] != position["generation"]
+            if replaced:
+                terms = int(system.registry.call("termsOf", *where, position["generation"]))
+                listed = unpack(RECORD, terms, where="terms")
+            kind = Kind(listed["kind"])
             found.append(
                 {
                     "page": page,
@@ -219,6 +228,7 @@ def _positions(system: System, key: bytes, fields: dict[str, int]) -> list[dict[
                     "kind": kind.name.lower(),
                     "lots": position["lots"],
                     "generation": position["generation"],
+                    "waits_for": "settleExpired" if replaced else "",
                 }
             )
     return found

@@ -9,7 +9,6 @@ from seawall.demo.settings import AccountPlan, DemoSettings
 from seawall.demo.world import Person, Position, World
 from seawall.errors import DataError
 from seawall.keeper import ChainView, Round
-from seawall.liquidator.bot import EMPTY_CERTIFICATE
 
 __all__ = ["BIDDER", "DEALER", "INSURER", "Accounts"]
 
@@ -134,9 +133,7 @@ class Accounts:
             return
         vault = self.world.system.vault
         try:
-            receipt = vault.transact(
-                person.sender, "claimWithdrawal", person.account, person.key.address, EMPTY_CERTIFICATE
-            )
+            receipt = vault.transact(person.sender, "claimWithdrawal", person.account, person.key.address, [])
         except Reverted as error:
             self.events.append(f"{person.name} cannot claim: {error.name}")
             return

@@ -22,7 +22,9 @@ class Auctions:
         self.accounts = accounts
         self.settings = settings
         person = world.people[BIDDER]
-        self.bidder = Bidder(world.system, person.sender, person.account, settings=settings.bidder)
+        self.bidder = Bidder(
+            world.system, person.sender, person.account, settings=settings.bidder, leaves=world.leaves
+        )
         self.open: dict[str, AuctionRun] = {}
         self.closed: list[AuctionRun] = []
         self.events: list[str] = []
@@ -67,8 +69,8 @@ class Auctions:
             account = world.people[name].account
             health = self.bidder.health(account)
             if not health.liquidatable:
-                self.bidder.close(account)
-                self.end(name, now, "recovers")
+                if self.bidder.close(account):
+                    self.end(name, now, "recovers")
                 continue
             live = world.system.feed.call("liveSeconds") - world.system.liquidator.call("auction", account)[1]
             run.curve.append((live, self.bidder.factor(account)))

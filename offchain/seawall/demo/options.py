@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 
 from seawall.demo.accounts import DEALER, Accounts
 from seawall.demo.dated import DatedPlan, LegPlan
@@ -15,6 +18,10 @@ from seawall.keeper.accounts import read_books
 from seawall.keeper.books import certify_books
 from seawall.keeper.certify import pages_of
 from seawall.margin.certificate import best_certificate
+from seawall.margin.settings import ModelSettings
+from seawall.margin.volatility import YEAR_H, sigma_path
+from seawall.market.bars import Bars
+from seawall.market.implied import ImpliedQuotes, read_implied
 from seawall.page.decode import Page
 from seawall.page.layout import unpack_entries
 from seawall.reference.book import Book
@@ -24,6 +31,9 @@ __all__ = ["HEDGED", "OPTION_CAST", "OptionAccounts", "book_ratios", "option_set
 HEDGED = "hedged option book"
 _SIZING_LOTS = 1_000_000  # a book of this size is certified to learn what a lot of it needs
 _DELTA_ONE = 1 << 22
+_HOUR_S = 3600
+_QUOTED_FROM_S, _QUOTED_UNTIL_S = 5 * 86_400, 10 * 86_400  # what files hold before and after the start
+_DISAGREEMENT = 0.001  # by which the quotes of one keeper are above those of the one before it
 
 
 def _hedged_book(symbol: str, size: float) -> tuple[LegPlan, ...]:
@@ -113,12 +123,40 @@ def option_settings(settings: DemoSettings, *, short: bool) -> DemoSettings:
     )
 
 
+def _write_quotes(path: Path, bars: Bars, model: ModelSettings, *, now_s: int, factor: float) -> None:
+    """Write what options would trade at if markets went by realised volatility as the model sees it."""
+    yearly = np.sqrt(YEAR_H / model.horizon_h)
+    levels = factor * yearly * sigma_path(bars.closes, bar_h=bars.bar_s / _HOUR_S, settings=model)
+    rows = ["observed_at,underlying,tenor_days,volatility"]
+    for time_s, quoted in zip(bars.known_at.tolist(), levels.tolist(), strict=True):
+        if now_s - _QUOTED_FROM_S <= time_s <= now_s + _QUOTED_UNTIL_S:
+            rows += [f"{time_s},{s},30,{q:.6f}" for s, q in zip(bars.symbols, quoted, strict=True)]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
 class OptionAccounts(Accounts):
     """Act for accounts that hold options, each with its best certificate."""
 
     def __init__(self, world: World, settings: DemoSettings) -> None:
         super().__init__(world, settings)
         self.savings: list[Saving] = []
+        self._files = [
+            world.state_dir / f"implied-{index}.csv" for index, _ in enumerate(world.keepers, start=1)
+        ]
+        now_s, bars = world.chain.now(), world.bars
+        for index, path in enumerate(self._files):
+            _write_quotes(path, bars, settings.keeper.model, now_s=now_s, factor=1.0 + _DISAGREEMENT * index)
+
+    def quotes(self) -> list[ImpliedQuotes]:
+        """Return what each keeper's own file says options trade at."""
+        return [read_implied(path) for path in self._files]
+
+    def open_accounts(self) -> None:
+        """Open every account, and say what options are marked by."""
+        self.events.append(
+            "options are marked by quotes made from past prices: the data holds none of that time"
+        )
+        super().open_accounts()
 
     def open_positions(self, plan: AccountPlan, view: ChainView) -> None:
         """Trade the plan's book at the page's marks; certified, it uses the planned share of the deposit."""

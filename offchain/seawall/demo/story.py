@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -147,7 +148,11 @@ class Story:
         world.push(self.view)
         self.view = view = world.view()
         bars = world.bars.until(world.story_time)
-        jobs = [self.pool.submit(compute, view, bars, settings=self.settings.keeper) for _ in world.keepers]
+        quotes = self.accounts.quotes() if isinstance(self.accounts, OptionAccounts) else ()
+        jobs = [
+            self.pool.submit(compute, view, bars, settings=self.settings.keeper, implied=given)
+            for _, given in zip_longest(world.keepers, quotes)
+        ]
         computed = [job.result(timeout=_COMPUTE_TIMEOUT_S) for job in jobs]
         round_ = run_round(world.system, world.relayer, world.keepers, computed, view)
         world.transactions += len(view.pages) + 1

@@ -20,13 +20,13 @@ from seawall.keeper.certify import certify_account
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.post import push_prices
 from seawall.keeper.view import InstrumentTerms
-from seawall.liquidator.bot import EMPTY_CERTIFICATE
-from seawall.margin.certificate import Certified
+from seawall.margin.certificate import Certified, CertifiedPair
 from seawall.market.bars import Bars
 from seawall.page.decode import Record
 from seawall.page.layout import Kind
 from seawall.page.typed_data import Order, order_domain, sign
 from seawall.page.units import quote_value, token_units
+from seawall.reference.certificate import EMPTY
 
 __all__ = ["KEEPERS", "QUORUM", "TICK", "TOKEN_DECIMALS", "Person", "Position", "World"]
 
@@ -78,7 +78,7 @@ class World:
         self.system = system
         self.bars = bars
         self.settings = settings
-        self._state_dir = state_dir
+        self.state_dir = state_dir
         self.relayer = chain.sender(4)
         self.people = {name: self._person(name, 6 + i) for i, name in enumerate(people)}
         self.reader = ChainReader(system, from_block=from_block)
@@ -104,7 +104,7 @@ class World:
         return Person(name=name, key=key, sender=self.chain.sender(index), account=account)
 
     def _keeper(self, index: int) -> Keeper:
-        store = SignatureStore(self._state_dir / f"keeper-{index}-{self.system.oracle.address[2:10]}.sqlite")
+        store = SignatureStore(self.state_dir / f"keeper-{index}-{self.system.oracle.address[2:10]}.sqlite")
         return Keeper(
             self.system,
             self.chain.accounts[index],
@@ -199,33 +199,33 @@ class World:
             domain = order_domain(chain_id=self.chain.chain_id, venue=self.system.venue.address)
             orders += [order.as_tuple(), sign(order.digest(domain), bytes(person.key.key))]
         certificates = (
-            self.certificate(taker, (page, slot, generation, lots)),
-            self.certificate(maker, (page, slot, generation, -lots)),
+            self.certificates(taker, (page, slot, generation, lots)),
+            self.certificates(maker, (page, slot, generation, -lots)),
         )
         self.count(self.system.venue.transact(self.relayer, "fill", *orders, abs(lots), *certificates))
 
     def certified(
         self, person: Person, *changes: tuple[int, int, int, int], baseline: bool = True
-    ) -> Certified:
-        """Return the best certificate of an account after changes, and what it does."""
+    ) -> CertifiedPair:
+        """Return the best certificates of an account after changes, and what they do."""
         return certify_account(
             self.system, person.account, leaves=self.leaves, changes=changes, baseline=baseline
         )
 
-    def certificate(self, person: Person, *changes: tuple[int, int, int, int]) -> CertificateTuple:
-        """Return a certificate for a call; the empty one where there are perpetuals alone."""
+    def certificates(self, person: Person, *changes: tuple[int, int, int, int]) -> Sequence[CertificateTuple]:
+        """Return certificates for a call; none where there are perpetuals alone."""
         if self.settings.dated is None:
-            return EMPTY_CERTIFICATE
-        return self.certified(person, *changes).certificate.as_tuple()
+            return []
+        return self.certified(person, *changes).as_tuples()
 
     # readings
 
     def margin(self, name: str) -> Position:
         """Return an account's equity and requirements as the vault computes them, settlement token units."""
         person = self.people[name]
-        certificate: CertificateTuple = EMPTY_CERTIFICATE
+        certificate: CertificateTuple = EMPTY.as_tuple()
         if self.settings.dated is not None:
-            self.shown[name] = self.certified(person, baseline=False)
+            self.shown[name] = self.certified(person, baseline=False).current
             certificate = self.shown[name].certificate.as_tuple()
         found = self.system.vault.call("margin", person.account, certificate, False)
         return Position(equity=found.equity, initial=found.initial, maintenance=found.maintenance)

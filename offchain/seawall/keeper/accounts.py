@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seawall.chain.contracts import System
+from seawall.keeper.entries import entries_of
 from seawall.page.layout import BOOK_PAGE, ENTRIES_PER_WORD, POSITION, unpack, unpack_entries
 
 __all__ = ["AccountBook", "book_entries", "find_holders", "lots_of", "read_books"]
@@ -69,11 +70,8 @@ def book_entries(words: Sequence[int]) -> Iterator[tuple[Instrument, int]]:
 
 def lots_of(books: Iterable[Sequence[int]], columns: Mapping[Instrument, int]) -> Floats:
     """Return signed lots by book and column, (N, I); instruments without a column are left out."""
-    listed = list(books)
-    lots = np.zeros((len(listed), len(columns)))
-    for row, words in enumerate(listed):
-        for instrument, held in book_entries(words):
-            column = columns.get(instrument)
-            if column is not None:
-                lots[row, column] = float(held)
+    entries = entries_of(list(books))
+    column = entries.columns(columns)
+    lots, known = np.zeros((entries.books, len(columns))), column >= 0
+    lots[entries.row[known], column[known]] = entries.lots[known]
     return lots

@@ -1,4 +1,4 @@
-"""What an integrator calls before a fill, a withdrawal or a bid: an account's best certificate, ready to send."""
+"""What an integrator calls before a fill, a withdrawal or a bid: an account's best certificates, ready to send."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from eth_utils.address import to_checksum_address
 
 from seawall.chain.contracts import System
-from seawall.errors import InputError
+from seawall.keeper.asking import book_after
 from seawall.keeper.leaves import LeafStore
-from seawall.margin.certificate import MAX_ATOMS, Certified, best_certificate, held_lots
+from seawall.margin.certificate import MAX_ATOMS, CertifiedPair, ShownBook, best_certificates
 from seawall.page.decode import Page, decode_page
 from seawall.page.layout import PAGE_PREFIX_BYTES
 from seawall.reference.book import Book, Position
-from seawall.reference.rejection import Rejected
 
 __all__ = ["certify_account", "pages_of", "unexpired"]
 
@@ -61,8 +60,9 @@ def certify_account(
     changes: Sequence[tuple[int, int, int, int]] = (),
     baseline: bool = True,
     max_atoms: int = MAX_ATOMS,
-) -> Certified:
-    """Return the best certificate for an account's book; `certificate.as_tuple()` goes into the call.
+    basket: bytes | None = None,
+) -> CertifiedPair:
+    """Return the best certificates for an account's book; `as_tuples()` goes into the call.
 
     Parameters
     ----------
@@ -74,7 +74,9 @@ def certify_account(
         Whether the requirement must be met under the baseline too, as for fills and withdrawals; a purchase from an
         auction and a view go by the current manifest alone.
     max_atoms
-        Most hedges in the certificate.
+        Most hedges in each certificate.
+    basket
+        Key of a basket that was asked for, shown instead of the account's own book where it is certified.
 
     Raises
     ------
@@ -83,19 +85,28 @@ def certify_account(
     RpcError
         If the node does not answer.
     """
-    book = Book.from_words(tuple(int(word) for word in system.lens.call("book", account)))
-    for page, slot, generation, lots in changes:
-        try:
-            book.add(page, (slot, generation), lots, account="0x" + account.hex())
-        except Rejected as error:
-            raise InputError(f"slot {slot} of page {page} cannot change by {lots} lots: {error}") from None
-    root = bytes(system.oracle.call("currentManifest")[3])
-    shown = None if leaves is None or not any(root) else leaves.find(root, account)
-    basket = Book() if shown is None else Book.from_words(shown.words)
-    pages = pages_of(system, {*book.pages, *basket.pages})
-    book = unexpired(book, pages, now_s=int(system.oracle.w3.eth.get_block("latest")["timestamp"]))
-    old = pages_of(system, book.pages, baseline=True) if baseline else {}
-    known = len(held_lots(book, old)) == len(book)
-    return best_certificate(
-        book, pages, shown=shown, baseline=old if baseline and known else None, max_atoms=max_atoms
+    book = book_after(system, account, changes)
+    named = (account,) if basket is None else (basket, account)
+    shown = _shown(system, named, leaves, baseline=False)
+    pages = pages_of(system, _named(book, shown))
+    live = unexpired(book, pages, now_s=int(system.oracle.w3.eth.get_block("latest")["timestamp"]))
+    before = _shown(system, named, leaves, baseline=True) if baseline else None
+    old = pages_of(system, _named(book, before), baseline=True) if baseline else None
+    return best_certificates(
+        live, pages, old, shown=shown, shown_before=before, stored=book, max_atoms=max_atoms
     )
+
+
+def _shown(
+    system: System, named: Sequence[bytes], leaves: LeafStore | None, *, baseline: bool
+) -> ShownBook | None:
+    """Return the first of some books under the root of a manifest that a keeper wrote down."""
+    if leaves is None:
+        return None
+    root = bytes(system.oracle.call("bookRoot", baseline))
+    found = (leaves.find(root, name) for name in named) if any(root) else iter(())
+    return next((book for book in found if book is not None), None)
+
+
+def _named(book: Book, shown: ShownBook | None) -> set[int]:
+    return {*book.pages, *(() if shown is None else Book.from_words(shown.words).pages)}

@@ -12,7 +12,7 @@ from seawall.keeper.compute import Computed, Proposal
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.view import ChainView
 from seawall.margin.atoms import structure_shortfall
-from seawall.margin.shortfall import book_shortfall
+from seawall.margin.shortfall import shortfall_alone
 from seawall.page.decode import Head, Page, Record, decode_page
 from seawall.page.layout import DELTA_ONE, GAMMA_ONE, Kind
 from seawall.page.manifest import init_code_hash
@@ -150,11 +150,11 @@ def _check_bounds(pages: list[Page], own: Computed, view: ChainView, settings: K
     lanes = np.array([np.array(record.lanes, dtype=np.float64) * 2.0**record.shift for record in records]).T
     rounding = np.array([2.0**record.shift / 2 for record in records])
     eye = np.eye(len(records))
-    legs, _ = book_shortfall(pnl, weights, np.vstack([eye, -eye]), alpha=settings.model.alpha)
+    legs = shortfall_alone(pnl, weights, np.vstack([eye, -eye]), alpha=settings.model.alpha)
     legs = np.maximum(legs, 0.0).reshape(2, -1)
     allowed = settings.lane_tolerance * legs.max(axis=0)
     books = np.vstack([eye, -eye, view.lots])
-    shortfall, _ = book_shortfall(pnl, weights, books, alpha=settings.model.alpha)
+    shortfall = shortfall_alone(pnl, weights, books, alpha=settings.model.alpha)
     excess = (-(lanes @ books.T)).max(axis=0) - factor * shortfall - np.abs(books) @ rounding
     excess -= np.abs(books) @ allowed
     worst = int(np.argmax(excess))

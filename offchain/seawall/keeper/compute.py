@@ -10,16 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from seawall.errors import DataError, PageError
+from seawall.keeper.baskets import BasketRequest, basket_books
 from seawall.keeper.books import BookLeaf, book_tree, certify_books
 from seawall.keeper.listing import Listing, list_columns
 from seawall.keeper.pages import Numbers, page_inputs
 from seawall.keeper.policy import PostedRisk, post_within
 from seawall.keeper.settings import KeeperSettings
-from seawall.keeper.view import ChainView
+from seawall.keeper.view import ChainView, PageView
 from seawall.margin.liquidity import LiquidityCoefficients, daily_volume_from_bars, liquidity_coefficients
 from seawall.margin.perpetuals import RiskEstimate
 from seawall.margin.portfolio import estimate_portfolio
+from seawall.margin.volatility import YEAR_H, sigma_path
 from seawall.market.bars import Bars
+from seawall.market.implied import ImpliedQuotes, ImpliedUse, use_implied
 from seawall.page.encode import encode_page
 from seawall.page.manifest import Manifest, init_code_hash
 from seawall.page.units import lot_ticks, quote_value, value_ticks
@@ -51,6 +54,8 @@ class Computed:
         Coefficients by underlying; volume in ticks.
     payloads
         Bytes of page i for every page id i.
+    implied
+        What was taken from quotes of implied volatility; None without a source of them.
     """
 
     as_of: int
@@ -60,15 +65,17 @@ class Computed:
     posted: PostedRisk
     liquidity: LiquidityCoefficients
     payloads: tuple[bytes, ...]
+    implied: ImpliedUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proposal:
-    """Hold a manifest, the pages it names and the leaves under its book root."""
+    """Hold a manifest, the pages it names, the leaves under its book root, and which baskets were asked for."""
 
     manifest: Manifest
     payloads: tuple[bytes, ...]
     books: tuple[BookLeaf, ...] = ()
+    baskets: tuple[BasketRequest, ...] = ()
 
 
 def spot_ticks(view: ChainView, closes: Floats) -> Floats:
@@ -81,7 +88,9 @@ def spot_ticks(view: ChainView, closes: Floats) -> Floats:
     )
 
 
-def compute(view: ChainView, bars: Bars, *, settings: KeeperSettings) -> Computed:
+def compute(
+    view: ChainView, bars: Bars, *, settings: KeeperSettings, implied: ImpliedQuotes | None = None
+) -> Computed:
     """Return a keeper's numbers from its own bars, all of which must be complete at the time.
 
     Parameters
@@ -90,6 +99,9 @@ def compute(view: ChainView, bars: Bars, *, settings: KeeperSettings) -> Compute
         The chain; its underlyings must be among the bars' symbols.
     bars
         History up to now and not a bar later.
+    implied
+        Quotes of implied volatility: they enter the volatility, and the surface goes through them; without one young
+        enough the surface of an underlying is the model's own volatility.
 
     Raises
     ------
@@ -108,6 +120,7 @@ def compute(view: ChainView, bars: Bars, *, settings: KeeperSettings) -> Compute
         if spot < 1:
             raise PageError(f"{underlying.symbol}: a lot is worth less than a tick: use a larger lot")
     listing = list_columns(view, spots=references, as_of=as_of)
+    use = None if implied is None else _implied(own, bar_h, implied, settings)
     estimate = estimate_portfolio(
         own.closes,
         bar_h=bar_h,
@@ -115,8 +128,10 @@ def compute(view: ChainView, bars: Bars, *, settings: KeeperSettings) -> Compute
         settings=settings.model,
         dated=listing.dated,
         spots=references,
-        lots=listing.by_column(view.lots),
+        lots=listing.by_column(_heaviest(view, references, most=settings.lane_books)),
         lot_value=np.array([quote_value(s * view.tick, token_decimals=view.token_decimals) for s in spots]),
+        implied=None if use is None else use.history,
+        quotes=None if use is None else use.quotes,
     )
     risk, m = estimate.risk, len(spots)
     posted = post_within(
@@ -159,15 +174,58 @@ def compute(view: ChainView, bars: Bars, *, settings: KeeperSettings) -> Compute
         posted=posted,
         liquidity=liquidity,
         payloads=tuple(encode_page(page) for page in pages),
+        implied=use,
     )
 
 
+def _heaviest(view: ChainView, spots: Floats, *, most: int) -> Floats:
+    """Return the lots of the live books that lanes and atoms are chosen for: those of largest legs, (n, I).
+
+    Legs are those in force, or the spot where there are none yet. Lanes weigh books by their tail risk, so what is
+    left out hardly moves them, and every lane bounds every book from below however it was chosen.
+    """
+    if len(view.lots) <= most:
+        return view.lots
+    legs = [
+        _leg_in_force(page, slot) or float(spots[page.underlying])
+        for page in view.pages
+        for slot in range(len(page.instruments))
+    ]
+    chosen: Floats = view.lots[np.argsort(-(np.abs(view.lots) @ np.array(legs)), kind="stable")[:most]]
+    return chosen
+
+
+def _leg_in_force(page: PageView, slot: int) -> float:
+    """Return the larger leg of a slot's instrument in the page in force, ticks; 0 if it is not there."""
+    records = () if page.current is None else page.current.records
+    if slot >= len(records) or records[slot].generation != page.instruments[slot].generation:
+        return 0.0
+    return float(max(records[slot].leg_long, records[slot].leg_short))
+
+
+def _implied(bars: Bars, bar_h: float, quotes: ImpliedQuotes, settings: KeeperSettings) -> ImpliedUse:
+    """Return what quotes say, held to the model's own volatility."""
+    yearly = np.sqrt(YEAR_H / settings.model.horizon_h)
+    model = sigma_path(bars.closes, bar_h=bar_h, settings=settings.model) * yearly
+    return use_implied(quotes, bars.symbols, bars.known_at, model, settings=settings.implied)
+
+
 def propose(
-    view: ChainView, computed: Computed, bars: Bars, *, epoch: int, settings: KeeperSettings
+    view: ChainView,
+    computed: Computed,
+    bars: Bars,
+    *,
+    epoch: int,
+    settings: KeeperSettings,
+    baskets: Sequence[BasketRequest] = (),
 ) -> Proposal:
-    """Return the manifest for an epoch, naming the computed pages and the root over the books of the view."""
+    """Return the manifest for an epoch, naming the computed pages and the root over books of the view and baskets."""
     books = certify_books(
-        view, computed, view.books, lambda_bps=computed.posted.lambda_bps, settings=settings
+        view,
+        computed,
+        (*view.books, *basket_books(baskets)),
+        lambda_bps=computed.posted.lambda_bps,
+        settings=settings,
     )
     return Proposal(
         manifest=Manifest(
@@ -183,12 +241,15 @@ def propose(
                 bars.closes.astype("<f8").tobytes(),
                 bars.traded_value.astype("<f8").tobytes(),
                 view.lots.astype("<f8").tobytes(),
+                b"" if computed.implied is None else computed.implied.history.astype("<f8").tobytes(),
+                b"" if computed.implied is None else repr(computed.implied.quotes).encode(),
             ),
             model_hash=_hash(repr(settings).encode()),
             pages=tuple(init_code_hash(payload) for payload in computed.payloads),
         ),
         payloads=computed.payloads,
         books=books,
+        baskets=tuple(baskets),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 from web3.types import TxReceipt
 
 from seawall.chain.contracts import System
 from seawall.chain.reverts import Reverted
 from seawall.chain.sender import Sender
-from seawall.keeper.accounts import book_entries
+from seawall.keeper.entries import entries_of
 from seawall.keeper.view import ChainView
 
 __all__ = ["FixedPrice", "SettledPage", "fix_settlements", "settle_expired"]
@@ -75,16 +76,22 @@ def settle_expired(system: System, sender: Sender, view: ChainView) -> Iterator[
     """
     columns = view.columns
     fixed = {expiry for expiry in _expired(view) if system.feed.call("settlement", *expiry)[2]}
-    for book in view.books:
-        due: set[int] = set()
-        for (page, slot, generation), _ in book_entries(book.words):
-            listed = view.pages[page]
-            expiry = listed.underlying, listed.instruments[slot].expiry_hour
-            if expiry in fixed or (page, slot, generation) not in columns:
-                due.add(page)
-        for page in sorted(due):
-            receipt = system.vault.transact(sender, "settleExpired", book.account, page)
-            yield SettledPage(account=book.account, page=page, receipt=receipt)
+    entries = entries_of([book.words for book in view.books])
+    held, which = np.unique(
+        np.stack([entries.page, entries.slot, entries.generation], axis=1), axis=0, return_inverse=True
+    )
+    due = []
+    for page, slot, generation in held.tolist():
+        listed = view.pages[page]
+        expiry = listed.underlying, listed.instruments[slot].expiry_hour
+        due.append(expiry in fixed or (page, slot, generation) not in columns)
+    chosen = np.array(due, dtype=bool)[which.reshape(-1)]
+    for row, page in sorted(
+        set(zip(entries.row[chosen].tolist(), entries.page[chosen].tolist(), strict=True))
+    ):
+        account = view.books[row].account
+        receipt = system.vault.transact(sender, "settleExpired", account, page)
+        yield SettledPage(account=account, page=page, receipt=receipt)
 
 
 def _expired(view: ChainView) -> set[tuple[int, int]]:

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
 from eth_account.signers.local import LocalAccount
 
 from seawall.chain.contracts import System
-from seawall.errors import ConsistencyError
+from seawall.errors import ConsistencyError, DataError
 from seawall.keeper.accounts import AccountBook, find_holders, read_books
-from seawall.keeper.books import check_books
+from seawall.keeper.baskets import Chosen, basket_books, check_baskets, choose_baskets
+from seawall.keeper.books import book_tree, check_books
 from seawall.keeper.check import check_proposal
 from seawall.keeper.compute import Computed, Proposal, compute, propose, spot_ticks
 from seawall.keeper.leaves import LeafStore
+from seawall.keeper.requests import RequestFolder
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
 from seawall.keeper.view import ChainView
 from seawall.market.bars import Bars
+from seawall.market.implied import ImpliedQuotes
 from seawall.page.typed_data import PriceBatch, feed_domain, manifest_domain, sign
 
 __all__ = ["Keeper", "SignedBatch", "pack_underlyings"]
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +60,10 @@ class Keeper:
         The same for all keepers of one deployment, up to their own data.
     leaves
         Where the leaves of endorsed book roots are kept for accounts to find their proofs; nowhere by default.
+    requests
+        Where people ask for baskets; without it none are certified when this keeper leads.
+    implied
+        Returns the quotes of implied volatility there are; without it the surface is the model's own volatility.
     """
 
     def __init__(
@@ -65,6 +75,8 @@ class Keeper:
         history: Callable[[int], Bars],
         settings: KeeperSettings,
         leaves: LeafStore | None = None,
+        requests: RequestFolder | None = None,
+        implied: Callable[[], ImpliedQuotes] | None = None,
     ) -> None:
         self._system = system
         self._account = account
@@ -72,6 +84,10 @@ class Keeper:
         self._history = history
         self._settings = settings
         self._leaves = leaves
+        self._requests = requests
+        self._implied = implied
+        self._proposed: Proposal | None = None
+        self.fallbacks = 0  # epochs and underlyings whose surface had no quote, though there is a source
 
     @property
     def address(self) -> str:
@@ -79,12 +95,56 @@ class Keeper:
         return str(self._account.address)
 
     def compute(self, view: ChainView, *, time_s: int) -> Computed:
-        """Return this keeper's numbers from its bars known at a time."""
-        return compute(view, self._history(time_s), settings=self._settings)
+        """Return this keeper's numbers from its bars known at a time.
+
+        A source of implied volatilities that fails is no quotes at all, which is said in the log and counted.
+        """
+        quotes = None if self._implied is None else self._quotes(self._implied)
+        computed = compute(view, self._history(time_s), settings=self._settings, implied=quotes)
+        if (use := computed.implied) is not None:
+            self.fallbacks += len(use.missing)
+            if use.missing or use.bounded:
+                _log.warning(
+                    "implied volatility not followed",
+                    missing=use.missing,
+                    bounded=use.bounded,
+                    rows_rejected=use.rejected,
+                    fallbacks=self.fallbacks,
+                )
+        return computed
+
+    def _quotes(self, source: Callable[[], ImpliedQuotes]) -> ImpliedQuotes:
+        try:
+            return source()
+        except DataError as error:
+            _log.warning("no implied volatilities", reason=str(error))
+            return ImpliedQuotes(tracks={})
 
     def propose(self, view: ChainView, computed: Computed, *, epoch: int) -> Proposal:
         """Return the manifest this keeper would post for an epoch."""
-        return propose(view, computed, self._history(computed.as_of), epoch=epoch, settings=self._settings)
+        self._proposed = propose(
+            view,
+            computed,
+            self._history(computed.as_of),
+            epoch=epoch,
+            settings=self._settings,
+            baskets=self.baskets(view, time_s=computed.as_of, epoch=epoch).requests,
+        )
+        return self._proposed
+
+    def baskets(self, view: ChainView, *, time_s: int, epoch: int) -> Chosen:
+        """Return the baskets that this keeper would certify in an epoch; those that have ended are deleted."""
+        if self._requests is None:
+            return Chosen()
+        found, refused = self._requests.scan(epoch)
+        chosen = choose_baskets(found, view, epoch=epoch, time_s=time_s, rules=self._settings.baskets)
+        self._requests.sweep(found, time_s=time_s)
+        refused |= {key.hex(): reason for key, reason in chosen.refused.items()}
+        if refused:
+            _log.info(
+                "baskets refused", epoch=epoch, count=len(refused), reasons=dict(list(refused.items())[:8])
+            )
+        return chosen
 
     def endorse(self, proposal: Proposal, own: Computed, view: ChainView) -> bytes:
         """Return a signature of a proposal that agrees with own numbers and that the oracle would accept.
@@ -102,6 +162,7 @@ class Keeper:
         """
         check_proposal(proposal, own, view, settings=self._settings)
         self.check_books(proposal, own, view)
+        self._note_missing(proposal, view)
         self._system.oracle.call("previewActivate", proposal.manifest.as_tuple())
         digest = proposal.manifest.digest(manifest_domain(chain_id=view.chain_id, oracle=view.oracle))
         return self._store.sign_once(
@@ -116,6 +177,8 @@ class Keeper:
     def check_books(self, proposal: Proposal, own: Computed, view: ChainView) -> None:
         """Pass if a proposal certifies the books at its snapshot block, as this keeper would; keep their proofs.
 
+        Baskets that were asked for must be within the rules; one that this keeper would have taken may be missing.
+
         Raises
         ------
         ConsistencyError
@@ -124,11 +187,27 @@ class Keeper:
             If the proofs cannot be kept.
         """
         block = proposal.manifest.book_block
-        books = self._books_at(block, view)
-        tree = check_books(proposal, own, view, books, settings=self._settings)
+        time_s, rules = proposal.manifest.as_of, self._settings.baskets
+        check_baskets(proposal.baskets, view.pages, time_s=time_s, rules=rules)
+        books = (*self._books_at(block, view), *basket_books(proposal.baskets))
+        if proposal is self._proposed and block == view.block_number:
+            tree = book_tree(proposal.books)  # it would compute the same again
+        else:
+            tree = check_books(proposal, own, view, books, settings=self._settings)
         if self._leaves is not None and proposal.books:
             epoch = proposal.manifest.epoch
-            self._leaves.put(tree, proposal.books, books, epoch=epoch, block=block)
+            roots = [bytes(self._system.oracle.call("bookRoot", old)) for old in (False, True)]
+            self._leaves.put(
+                tree, proposal.books, books, epoch=epoch, block=block, as_of=time_s, in_force=roots
+            )
+
+    def _note_missing(self, proposal: Proposal, view: ChainView) -> None:
+        """Say in the log which baskets a proposal leaves out that this keeper would have taken: no reason to refuse."""
+        epoch, time_s = proposal.manifest.epoch, proposal.manifest.as_of
+        wanted = self.baskets(view, time_s=time_s, epoch=epoch).requests
+        missing = {request.key for request in wanted} - {request.key for request in proposal.baskets}
+        if missing:
+            _log.warning("baskets left out", epoch=epoch, count=len(missing), first=min(missing).hex())
 
     def _books_at(self, block: int, view: ChainView) -> tuple[AccountBook, ...]:
         """Return the books at the end of a snapshot block, which must not be much older than the view."""

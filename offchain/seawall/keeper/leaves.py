@@ -2,7 +2,7 @@
 
 ::
 
-    roots(root, epoch, block)                        newest epochs only
+    manifests(root, epoch, block, as_of)             those in force, and the newest
     books(root, account, place, shortfall, words)    book words as 32-byte words; shortfall in decimal, token units
     nodes(root, place, hash)                         the tree: root at place 0, children of i at 2i + 1 and 2i + 2
 
@@ -26,7 +26,9 @@ from seawall.page.merkle import MerkleTree, sibling_places
 __all__ = ["LeafStore"]
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS roots (root BLOB PRIMARY KEY, epoch INTEGER NOT NULL, block INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS manifests (
+    root BLOB PRIMARY KEY, epoch INTEGER NOT NULL, block INTEGER NOT NULL, as_of INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS books (
     root BLOB NOT NULL, account BLOB NOT NULL, place INTEGER NOT NULL, shortfall TEXT NOT NULL, words BLOB NOT NULL,
     PRIMARY KEY (root, account)
@@ -35,11 +37,13 @@ CREATE TABLE IF NOT EXISTS nodes (
     root BLOB NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (root, place)
 ) WITHOUT ROWID;
 """
-_KEPT_EPOCHS = 4
+_KEPT_S = (
+    3 * 3600
+)  # a manifest takes the grace period to become the baseline, and stays it for another and an epoch
 
 
 class LeafStore:
-    """Keep the books and trees of the newest epochs, and hand out proofs.
+    """Keep the books and trees of manifests that are in force or may come to be, and hand out proofs.
 
     Parameters
     ----------
@@ -58,8 +62,17 @@ class LeafStore:
         *,
         epoch: int,
         block: int,
+        as_of: int,
+        in_force: Sequence[bytes] = (),
     ) -> None:
-        """Remember a tree and whose books are in it; the oldest epochs are forgotten.
+        """Remember a tree and whose books are in it; those of hours ago that are not in force are forgotten.
+
+        Parameters
+        ----------
+        as_of
+            Of the manifest, seconds since 1970.
+        in_force
+            Roots of the current manifest and of the baseline.
 
         Raises
         ------
@@ -76,15 +89,19 @@ class LeafStore:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=10)) as connection, connection:
                 connection.executescript(_SCHEMA)
-                connection.execute("INSERT OR REPLACE INTO roots VALUES (?, ?, ?)", (tree.root, epoch, block))
+                named = (tree.root, epoch, block, as_of)
+                connection.execute("INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?)", named)
                 connection.executemany("INSERT OR REPLACE INTO books VALUES (?, ?, ?, ?, ?)", rows)
                 connection.executemany(
                     "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?)",
                     ((tree.root, place, node) for place, node in enumerate(tree.nodes)),
                 )
-                old = "(SELECT root FROM roots WHERE epoch <= ?)"
-                for table in ("books", "nodes", "roots"):
-                    connection.execute(f"DELETE FROM {table} WHERE root IN {old}", (epoch - _KEPT_EPOCHS,))
+                listed = connection.execute(
+                    "SELECT root FROM manifests WHERE as_of < ?", (as_of - _KEPT_S,)
+                ).fetchall()
+                old = [(root,) for (root,) in listed if root not in in_force]
+                for table in ("books", "nodes", "manifests"):
+                    connection.executemany(f"DELETE FROM {table} WHERE root = ?", old)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"cannot write {self._path}: {error}. Fix: correct keeper.books, its folder or permissions"

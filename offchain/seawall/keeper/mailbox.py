@@ -1,26 +1,29 @@
 """How keepers on different machines hand each other proposals and signatures: files in a folder they share.
 
 A folder carries no trust: signatures are verified when read, proposals are checked by whoever signs them, and a
-file appears whole or not at all. How it is shared (network file system, object store) is the operators' choice.
+file appears whole or not at all; one that is larger than it may be is not read. How the folder is shared (network
+file system, object store) is the operators' choice.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from seawall.errors import PageError, StoreError
-from seawall.keeper.books import BookLeaf
 from seawall.keeper.compute import Proposal
 from seawall.keeper.keeper import SignedBatch
-from seawall.page.layout import join_words, split_words
-from seawall.page.manifest import Manifest
+from seawall.keeper.wire import MAX_PROPOSAL_BYTES, decode_proposal, encode_proposal
 from seawall.page.typed_data import PriceBatch, recover
 
-__all__ = ["Mailbox"]
+__all__ = ["MAX_MESSAGE_BYTES", "Mailbox"]
+
+MAX_MESSAGE_BYTES = 65_536  # of a signature or a batch of prices
+_log = structlog.get_logger()
 
 
 class Mailbox:
@@ -34,6 +37,7 @@ class Mailbox:
 
     def __init__(self, folder: Path, *, oracle: str) -> None:
         self._folder = folder / oracle.lower()
+        self._ignored: dict[str, str] = {}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -42,30 +46,34 @@ class Mailbox:
             ) from error
 
     def put_proposal(self, proposal: Proposal) -> None:
-        """Publish a proposal for its epoch."""
-        manifest = {name: _plain(value) for name, value in asdict(proposal.manifest).items()}
-        pages = [payload.hex() for payload in proposal.payloads]
-        books = [[join_words(leaf.words).hex(), str(leaf.shortfall)] for leaf in proposal.books]
-        content = {"manifest": manifest, "pages": pages, "books": books}
-        self._write(f"proposal-{proposal.manifest.epoch}", content)
+        """Publish a proposal for its epoch.
+
+        Raises
+        ------
+        PageError
+            If it is larger than what other keepers read.
+        """
+        self._write(f"proposal-{proposal.manifest.epoch}.bin", encode_proposal(proposal))
 
     def proposal(self, epoch: int) -> Proposal | None:
-        """Return the proposal for an epoch, None if there is none or it does not parse."""
-        read = self._read(f"proposal-{epoch}")
+        """Return the proposal for an epoch, None if there is none, or one that is too large or malformed."""
+        name = f"proposal-{epoch}.bin"
+        content = self._read(name, limit=MAX_PROPOSAL_BYTES)
         try:
-            return None if read is None else _proposal(read)
-        except (KeyError, TypeError, ValueError):
+            return None if content is None else decode_proposal(content)
+        except PageError as error:
+            self._ignore(name, str(error))
             return None
 
     def put_signature(self, epoch: int, digest: bytes, signer: str, signature: bytes) -> None:
         """Publish a signature of the digest proposed for an epoch."""
-        self._write(f"signature-{epoch}-{digest.hex()[:16]}-{signer.lower()}", {"signature": signature.hex()})
+        self._put(f"signature-{epoch}-{digest.hex()[:16]}-{signer.lower()}", {"signature": signature.hex()})
 
     def signatures(self, epoch: int, digest: bytes, signers: tuple[str, ...]) -> dict[str, bytes]:
         """Return the signatures by current signers that verify."""
         found = {}
         for signer in signers:
-            read = self._read(f"signature-{epoch}-{digest.hex()[:16]}-{signer.lower()}")
+            read = self._get(f"signature-{epoch}-{digest.hex()[:16]}-{signer.lower()}")
             try:
                 signature = bytes.fromhex(str((read or {})["signature"]))
                 if recover(digest, signature).lower() == signer.lower():
@@ -82,13 +90,13 @@ class Mailbox:
             "prices": list(batch.batch.prices),
             "signature": batch.signature.hex(),
         }
-        self._write(f"prices-{batch.signer.lower()}", prices)
+        self._put(f"prices-{batch.signer.lower()}", prices)
 
     def prices(self, signers: tuple[str, ...]) -> list[SignedBatch]:
         """Return the newest batch of every signer that published one; the feed verifies them."""
         found = []
         for signer in signers:
-            read = self._read(f"prices-{signer.lower()}")
+            read = self._get(f"prices-{signer.lower()}")
             try:
                 if read is not None:
                     batch = PriceBatch(
@@ -102,46 +110,40 @@ class Mailbox:
                 continue
         return found
 
-    def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        path = self._folder / f"{name}.json"
+    def _put(self, name: str, content: Mapping[str, Any]) -> None:
+        self._write(f"{name}.json", json.dumps(content).encode())
+
+    def _get(self, name: str) -> Mapping[str, Any] | None:
+        content = self._read(f"{name}.json", limit=MAX_MESSAGE_BYTES)
+        try:
+            read = None if content is None else json.loads(content)
+        except (ValueError, RecursionError):
+            return None
+        return read if isinstance(read, dict) else None
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self._folder / name
         partial = path.with_suffix(".partial")
         try:
-            partial.write_text(json.dumps(content), encoding="utf-8")
+            partial.write_bytes(content)
             partial.replace(path)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}. Fix: correct keeper.mailbox") from error
 
-    def _read(self, name: str) -> Mapping[str, Any] | None:
+    def _read(self, name: str, *, limit: int) -> bytes | None:
+        """Return a file's bytes; None, and a line in the log, if there are more than the limit."""
+        path = self._folder / name
         try:
-            read = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            size = path.stat().st_size
+            if size > limit:
+                self._ignore(name, f"{size:,} bytes, at most {limit:,} are read")
+                return None
+            with path.open("rb") as file:
+                return file.read(limit)
+        except OSError:
             return None
-        return read if isinstance(read, dict) else None
 
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    return [_plain(v) for v in value] if isinstance(value, tuple) else value
-
-
-def _proposal(read: Mapping[str, Any]) -> Proposal:
-    fields = read["manifest"]
-    return Proposal(
-        manifest=Manifest(
-            epoch=int(fields["epoch"]),
-            as_of=int(fields["as_of"]),
-            valid_until=int(fields["valid_until"]),
-            config_digest=bytes.fromhex(fields["config_digest"]),
-            book_root=bytes.fromhex(fields["book_root"]),
-            book_block=int(fields["book_block"]),
-            inputs_hash=bytes.fromhex(fields["inputs_hash"]),
-            model_hash=bytes.fromhex(fields["model_hash"]),
-            pages=tuple(bytes.fromhex(page) for page in fields["pages"]),
-        ),
-        payloads=tuple(bytes.fromhex(page) for page in read["pages"]),
-        books=tuple(
-            BookLeaf(words=tuple(split_words(bytes.fromhex(words))), shortfall=int(shortfall))
-            for words, shortfall in read["books"]
-        ),
-    )
+    def _ignore(self, name: str, reason: str) -> None:
+        if self._ignored.get(name) != reason:  # said once, not every second
+            self._ignored[name] = reason
+            _log.warning("mailbox file ignored", name=name, reason=reason)

@@ -17,7 +17,15 @@ from seawall.chain.sender import Sender
 from seawall.cli.output import print_json, print_pairs
 from seawall.cli.session import open_session
 from seawall.config import Config
-from seawall.errors import ConfigError, QuorumError, RetryLater, SeawallError, StopError
+from seawall.errors import (
+    ConfigError,
+    ConsistencyError,
+    PageError,
+    QuorumError,
+    RetryLater,
+    SeawallError,
+    StopError,
+)
 from seawall.keeper.compute import Computed, Proposal
 from seawall.keeper.compute import compute as compute_numbers
 from seawall.keeper.expiries import fix_settlements, settle_expired
@@ -25,12 +33,15 @@ from seawall.keeper.keeper import Keeper
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.mailbox import Mailbox
 from seawall.keeper.post import activate, push_prices, stage
+from seawall.keeper.report import numbers_of
+from seawall.keeper.requests import RequestFolder
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
 from seawall.keeper.view import ChainReader, ChainView
 from seawall.market.bars import Bars
 from seawall.market.embedded import embedded_bars
 from seawall.market.files import read_csv
+from seawall.market.implied import ImpliedSettings, read_implied
 from seawall.page.typed_data import manifest_domain
 
 __all__ = ["KeeperService", "run_keeper"]
@@ -53,13 +64,17 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
     """
     session = open_session(config)
     system = session.system()
-    settings = KeeperSettings()
+    settings = KeeperSettings(implied=ImpliedSettings(max_age_s=config.keeper.implied_max_age_s))
+    quotes = config.keeper.implied_data
     if dry_run:
         view = ChainReader(system).read()
         computed = compute_numbers(
-            view, _bars(config.keeper.market_data).until(view.timestamp), settings=settings
+            view,
+            _bars(config.keeper.market_data).until(view.timestamp),
+            settings=settings,
+            implied=None if quotes is None else read_implied(quotes),
         )
-        _show(_numbers(view, computed), as_json=as_json)
+        _show(numbers_of(view, computed), as_json=as_json)
         return 0
     if config.keys.signer is None:
         raise ConfigError("a keeper needs a key to sign with. Fix: set keys.signer, or pass --dry-run")
@@ -70,6 +85,8 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         history=lambda time_s: _bars(config.keeper.market_data).until(time_s),
         settings=settings,
         leaves=LeafStore(config.keeper.books),
+        requests=RequestFolder(config.keeper.requests, oracle=system.oracle.address),
+        implied=None if quotes is None else lambda: read_implied(quotes),
     )
     service = KeeperService(
         config, keeper, session.payer(), Mailbox(config.keeper.mailbox, oracle=system.oracle.address), system
@@ -82,23 +99,6 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         signal.signal(number, lambda *_: stop.set())
     service.run(stop)
     return 0
-
-
-def _numbers(view: ChainView, computed: Computed) -> dict[str, Any]:
-    ratios = {
-        f"{u.symbol} initial margin, long / short": f"{long:.2%} / {short:.2%}"
-        for u, long, short in zip(
-            view.underlyings, computed.posted.long_es, computed.posted.short_es, strict=True
-        )
-    }
-    return {
-        "epoch in force": view.epoch,
-        "as of": computed.as_of,
-        "scenarios": len(computed.risk.scenarios.weights),
-        "lambda": computed.posted.lambda_bps / 10_000,
-        "least L / ES of live books": computed.risk.live.minimum,
-        **ratios,
-    }
 
 
 def _show(values: Mapping[str, Any], *, as_json: bool) -> None:
@@ -119,6 +119,7 @@ class KeeperService:
         self._mailbox = mailbox
         self._system = system
         self._reader = ChainReader(system)
+        self._refusals = 0
 
     def run(self, stop: threading.Event) -> None:
         """Step until told to stop; wait out what passes, stop on what must not go on.
@@ -162,7 +163,13 @@ class KeeperService:
             leads = ordered[epoch % len(ordered)].lower() == self._keeper.address.lower()
             result = self._lead(view, computed, epoch) if leads else self._follow(view, computed, epoch)
             if result is not None:
-                return {"epoch": epoch, "role": "leader" if leads else "follower", **result}
+                return {
+                    "epoch": epoch,
+                    "role": "leader" if leads else "follower",
+                    **result,
+                    "implied_fallbacks": self._keeper.fallbacks,
+                    "refusals": self._refusals,
+                }
         raise QuorumError(
             f"no quorum of {view.quorum} for epochs from {view.epoch + 1} on: check the other keepers"
         )
@@ -220,26 +227,48 @@ class KeeperService:
             if len(found) >= view.quorum:
                 chosen = list(found.values())[: view.quorum]
                 receipt = activate(self._system, self._payer, proposal, chosen, quorum=view.quorum)
-                return {"asOf": computed.as_of, "signers": list(found), "gas": int(receipt["gasUsed"])}
+                return {
+                    "asOf": computed.as_of,
+                    "signers": list(found),
+                    "gas": int(receipt["gasUsed"]),
+                    "books": len(proposal.books),
+                    "baskets": len(proposal.baskets),
+                }
             time.sleep(_POLL_S)
         return None
 
     def _follow(self, view: ChainView, computed: Computed, epoch: int) -> dict[str, Any] | None:
         deadline = time.monotonic() + self._config.keeper.leader_timeout_s
-        signed = False
+        signed, refused = False, set[bytes]()
         while time.monotonic() < deadline:
             in_force = int(self._system.oracle.call("currentManifest")[0])
             if in_force >= epoch:
                 return {"asOf": computed.as_of, "signed": signed}
             proposal = None if signed else self._mailbox.proposal(epoch)
             if proposal is not None and proposal.manifest.epoch == epoch:
-                signature = self._keeper.endorse(proposal, computed, view)
-                self._mailbox.put_signature(
-                    epoch, self._digest(view, proposal), self._keeper.address, signature
-                )
-                signed = True
+                digest = self._digest(view, proposal)
+                if digest not in refused:
+                    signed = self._endorsed(view, computed, proposal, digest, refused)
             time.sleep(_POLL_S)
         return None
+
+    def _endorsed(
+        self, view: ChainView, computed: Computed, proposal: Proposal, digest: bytes, refused: set[bytes]
+    ) -> bool:
+        """Sign and publish, or say why not: whoever can write into the folder must not be able to stop a keeper."""
+        epoch = proposal.manifest.epoch
+        try:
+            signature = self._keeper.endorse(proposal, computed, view)
+        except Reverted as error:  # the node may not have seen the pages yet
+            _log.warning("proposal not accepted yet", epoch=epoch, reason=str(error))
+            return False
+        except (ConsistencyError, PageError) as error:
+            refused.add(digest)
+            self._refusals += 1
+            _log.warning("proposal refused", epoch=epoch, reason=str(error), refusals=self._refusals)
+            return False
+        self._mailbox.put_signature(epoch, digest, self._keeper.address, signature)
+        return True
 
     def _digest(self, view: ChainView, proposal: Proposal) -> bytes:
         return proposal.manifest.digest(manifest_domain(chain_id=view.chain_id, oracle=view.oracle))

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from seawall.errors import ConfigError
+from seawall.keeper.baskets import BasketRules
 from seawall.margin.settings import ModelSettings
 from seawall.margin.stress import Role
+from seawall.market.implied import ImpliedSettings
 
 __all__ = ["DEFAULT_ROLES", "KeeperSettings"]
 
@@ -49,6 +51,12 @@ class KeeperSettings:
         Largest difference of `asOf` from the keeper's own.
     book_age_s
         Oldest snapshot of the books, before the keeper's own view of the chain, whose root is signed.
+    lane_books
+        Most live books that lanes and atoms are chosen for, the largest; all are certified and bounded.
+    baskets
+        What baskets asked for may cost an epoch.
+    implied
+        How far quotes of implied volatility are followed.
     model
         Settings of the margin model.
     roles
@@ -69,6 +77,9 @@ class KeeperSettings:
     sensitivity_tolerance: float = 0.1
     as_of_tolerance_s: int = 120
     book_age_s: int = 600
+    lane_books: int = 4096
+    baskets: BasketRules = field(default_factory=BasketRules)
+    implied: ImpliedSettings = field(default_factory=ImpliedSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     roles: Mapping[str, Role] = field(default_factory=lambda: dict(DEFAULT_ROLES))
 

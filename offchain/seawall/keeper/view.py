@@ -149,6 +149,15 @@ class ChainReader:
             self._next_block = latest + 1
         return tuple(self._accounts)
 
+    @property
+    def chain_id(self) -> int:
+        """Return the chain's id."""
+        return self._chain_id
+
+    def pages(self) -> tuple[PageView, ...]:
+        """Return what is listed now, page by page."""
+        return self._pages(self._system.registry.call("pageCount"))
+
     def read(self) -> ChainView:
         """Return what the contracts say now.
 
@@ -162,7 +171,7 @@ class ChainReader:
         system = self._system
         block = system.oracle.w3.eth.get_block("latest")
         epoch, as_of, activated_at, _ = system.oracle.call("currentManifest")
-        pages = self._pages(system.registry.call("pageCount"))
+        pages = self.pages()
         config = self._configuration()
         accounts = self.accounts()
         books = read_books(system, accounts, block=int(block["number"]))

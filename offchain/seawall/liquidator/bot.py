@@ -9,11 +9,16 @@ from seawall.chain.contracts import System
 from seawall.chain.reverts import Reverted
 from seawall.chain.sender import Sender
 from seawall.errors import ConfigError
+from seawall.keeper.certify import certify_account
+from seawall.keeper.leaves import LeafStore
+from seawall.keeper.proofs import proofs_of
+from seawall.reference.auction import lots_moved
+from seawall.reference.book import Book
+from seawall.reference.certificate import Certificate
 
-__all__ = ["EMPTY_CERTIFICATE", "Bidder", "Health", "LiquidatorSettings", "Purchase"]
+__all__ = ["Bidder", "Health", "LiquidatorSettings", "Purchase"]
 
 WAD = 1_000_000_000_000_000_000
-EMPTY_CERTIFICATE: tuple[list[int], int, list[int], list[bytes]] = ([], 0, [], [])
 
 # A purchase may carry this part less premium than quoted before it is refused.
 _PREMIUM_SLIP = 4
@@ -29,6 +34,10 @@ _NOT_NOW = frozenset(
         "NotInAuction",
     }
 )
+
+
+# Reasons for which an auction that a proof began goes on.
+_NOT_YET = frozenset({"InitialMargin", "BadCertificate"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,11 +100,17 @@ class Purchase:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """Hold what liquidation goes by, settlement token units."""
+    """Hold what liquidation goes by, settlement token units, and the proofs it takes; none if lanes do."""
 
     equity: int
     maintenance: int
     liquidatable: bool
+    proofs: tuple[Certificate, ...] = ()
+
+    @property
+    def shown(self) -> list[tuple[tuple[int, ...], int, tuple[int, ...], tuple[bytes, ...]]]:
+        """Return the proofs for a contract call."""
+        return [proof.as_tuple() for proof in self.proofs]
 
 
 class Bidder:
@@ -105,28 +120,53 @@ class Bidder:
     ----------
     account
         The bidder's account in the vault; the sender must be authorised for it.
+    leaves
+        Where a keeper wrote the leaves of the book roots; without it no book is shown.
     """
 
     def __init__(
-        self, system: System, sender: Sender, account: bytes, *, settings: LiquidatorSettings
+        self,
+        system: System,
+        sender: Sender,
+        account: bytes,
+        *,
+        settings: LiquidatorSettings,
+        leaves: LeafStore | None = None,
     ) -> None:
         self._system = system
         self._sender = sender
         self._account = account
         self._settings = settings
+        self._leaves = leaves
         self._left: dict[bytes, float] = {}
 
     def health(self, account: bytes) -> Health:
-        """Return what liquidation goes by."""
+        """Return what liquidation goes by: with proofs where lanes alone find an account healthy and proofs do not."""
         equity, maintenance, liquidatable, _ = self._system.vault.call("health", account)
-        return Health(equity=equity, maintenance=maintenance, liquidatable=liquidatable)
+        bare = Health(equity=equity, maintenance=maintenance, liquidatable=liquidatable)
+        proofs = (
+            () if liquidatable or self._leaves is None else proofs_of(self._system, account, self._leaves)
+        )
+        if not proofs:
+            return bare
+        shown = [proof.as_tuple() for proof in proofs]
+        try:
+            equity, maintenance, liquidatable, _ = self._system.vault.call("provenHealth", account, shown)
+        except Reverted as error:
+            if error.name == "BadCertificate":  # a record of the book is gone, or a manifest has just changed
+                return bare
+            raise
+        if not liquidatable:
+            return bare
+        return Health(equity=equity, maintenance=maintenance, liquidatable=True, proofs=proofs)
 
     def start(self, account: bytes) -> bool:
         """Put an account up for auction if it fails maintenance; return whether that happened."""
-        if account == self._account or not self.health(account).liquidatable:
+        health = self.health(account)
+        if account == self._account or not health.liquidatable:
             return False
         try:
-            self._system.liquidator.transact(self._sender, "start", account)
+            self._system.liquidator.transact(self._sender, "start", account, health.shown)
         except Reverted as error:
             if error.name in _NOT_NOW:
                 return False
@@ -135,10 +175,15 @@ class Bidder:
 
     def close(self, account: bytes) -> bool:
         """End the auction of an account that recovered; return whether that happened."""
+        shown = (
+            certify_account(self._system, account, leaves=self._leaves).as_tuples()
+            if self._by_proof(account)
+            else []
+        )
         try:
-            self._system.liquidator.transact(self._sender, "end", account)
+            self._system.liquidator.transact(self._sender, "end", account, shown)
         except Reverted as error:
-            if error.name in _NOT_NOW:
+            if error.name in _NOT_NOW | _NOT_YET:
                 return False
             raise
         return True
@@ -147,8 +192,14 @@ class Bidder:
         """Return k now, in units of the maintenance requirement."""
         return float(self._system.liquidator.call("premiumFactorWad", account)) / WAD
 
+    def _by_proof(self, account: bytes) -> bool:
+        """Say whether only a proof could begin the auction of an account."""
+        return bool(self._system.liquidator.call("auction", account)[2])
+
     def bid(self, account: bytes, health: Health) -> Purchase | None:
         """Buy one slice if the premium is large enough; smaller ones if the own margin does not carry it.
+
+        What only a proof can sell is bought at once: a slice takes more from the proof than from the tail risk.
 
         Returns
         -------
@@ -159,14 +210,17 @@ class Bidder:
         if factor < self._settings.least_premium:
             return None
         left = self._left.setdefault(account, 1.0)
-        fraction = self._wanted(health, factor, left)
-        while fraction >= self._settings.least_fraction:
+        fraction = 1.0 if health.proofs else self._wanted(health, factor, left)
+        while fraction >= (1.0 if health.proofs else self._settings.least_fraction):
             fraction_wad = int(fraction * WAD)
             try:
-                _, paid, premium = self._system.liquidator.call("quote", account, fraction_wad)
+                sold_wad, paid, premium = self._system.liquidator.call(
+                    "quote", account, fraction_wad, health.shown
+                )
                 limit = paid + premium // _PREMIUM_SLIP + 1
+                own = self._certificates(account, sold_wad)
                 receipt = self._system.liquidator.transact(
-                    self._sender, "buy", account, self._account, fraction_wad, limit, EMPTY_CERTIFICATE
+                    self._sender, "buy", account, self._account, fraction_wad, limit, own, health.shown
                 )
             except Reverted as error:
                 if error.name == "InitialMargin":
@@ -193,6 +247,17 @@ class Bidder:
             )
         return None
 
+    def _certificates(
+        self, account: bytes, fraction_wad: int
+    ) -> list[tuple[tuple[int, ...], int, tuple[int, ...], tuple[bytes, ...]]]:
+        """Return the own certificates for the book after a slice."""
+        book = Book.from_words(tuple(int(word) for word in self._system.lens.call("book", account)))
+        slice_ = [(page, p.slot, p.generation, lots_moved(p.lots, fraction_wad)) for page, p in book]
+        certified = certify_account(
+            self._system, self._account, leaves=self._leaves, changes=slice_, baseline=False
+        )
+        return certified.as_tuples()
+
     def _wanted(self, health: Health, factor: float, left: float) -> float:
         """Return the fraction to ask for: one slice, or all there is if one slice would end the auction anyway.
 
@@ -208,7 +273,7 @@ class Bidder:
         """Start what can be started, and bid once in every open auction; return the purchases."""
         purchases = []
         for account in accounts:
-            started_at, _ = self._system.liquidator.call("auction", account)
+            started_at, *_ = self._system.liquidator.call("auction", account)
             if not started_at and not self.start(account):
                 continue
             health = self.health(account)

@@ -1,6 +1,6 @@
 """Certified hedges of two or three instruments, chosen for what they save."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ __all__ = ["CertifiedAtom", "certified_charge", "choose_atoms", "structure_books
 
 # Structures evaluated at once.
 _BATCH = 256
+
+# A hedge that saves more than this share of its legs has no risk but that of rounding.
+_RISKLESS = 1.0 - 1e-6
 
 # Below this many options a random book is one a person would hold; above, a market maker's.
 _FEW = 8
@@ -63,10 +66,12 @@ def choose_atoms(
     settings: AtomSettings,
     seed: int,
     spots: int,
+    always: Collection[Legs] = (),
 ) -> list[CertifiedAtom]:
     """Return the hedges worth posting, the most useful first.
 
-    First the best hedge of everything dated with its spot, on either side. Then by use: every selection book is
+    First the best hedge of everything dated with its spot, on either side, what has no risk at all, and what is asked
+    for. Then by use: every selection book is
     certified at least cost from all candidates (`certified_charge`), and an atom scores what it saves there over its
     legs, as a share of the book's. Last the unused, by saving. If all candidates have room nothing is tried.
 
@@ -79,7 +84,7 @@ def choose_atoms(
     listed
         `structures`; they are tried on both sides.
     books
-        Live books in lots, (N, C), tried besides random ones.
+        Live books in lots, (N, C), tried besides random ones and hedged changes of few legs.
     alpha
         Level of the expected shortfall.
     settings
@@ -88,6 +93,8 @@ def choose_atoms(
         Seed of the random books.
     spots
         How many of the columns, the first ones, are spots.
+    always
+        Structures to post on both sides, however little they save.
     """
     if not listed:
         return []
@@ -95,16 +102,21 @@ def choose_atoms(
     candidates = structure_books(listed, columns=cube.shape[1])
     shortfall = structure_shortfall(cube, weights, candidates, alpha=alpha)
     gross: Floats = candidates.maximum(0.0) @ legs[0] + (-candidates).maximum(0.0) @ legs[1]
-    kept = np.flatnonzero((gross > 0) & (shortfall <= (1.0 - settings.minimum_saving) * gross))
+    asked = np.tile(np.array([legs in always for legs in listed], dtype=np.bool_), 2)
+    worth = shortfall <= (1.0 - settings.minimum_saving) * gross
+    kept = np.flatnonzero((gross > 0) & (worth | (asked & (shortfall < gross))))
     candidates, shortfall, gross = candidates[kept], shortfall[kept], gross[kept]
     if not len(kept):
         return []
     saving = 1.0 - shortfall / gross
     score = np.zeros(len(kept))
+    hedges, half = _first_hedges(candidates, saving, spots), settings.selection_books // 2
+    first = hedges | set(np.flatnonzero(asked[kept] | (saving > _RISKLESS)).tolist())
     tried = np.concatenate(
         [
-            _largest(books, legs, count=settings.selection_books // 2),
-            _random_books(legs, candidates, count=settings.selection_books, seed=seed),
+            _largest(books, legs, count=half),
+            _random_books(legs, candidates, count=settings.selection_books - half, seed=seed),
+            _hedged_books(legs, candidates, sorted(hedges), count=settings.selection_books, seed=seed),
         ]
     )
     few = len(kept) <= settings.per_instrument * cube.shape[1]
@@ -112,7 +124,6 @@ def choose_atoms(
         total = float(np.maximum(book, 0.0) @ legs[0] + np.maximum(-book, 0.0) @ legs[1])
         used, _ = certified_charge(book, candidates, shortfall, legs)
         score += used * (gross - shortfall) / total
-    first = _first_hedges(candidates, saving, spots)
     order = sorted(
         range(len(kept)),
         key=lambda a: (a not in first, -round(float(score[a]), 9), -round(float(saving[a]), 9), a),
@@ -193,6 +204,20 @@ def _random_books(legs: Floats, candidates: csr_array, *, count: int, seed: int)
         for row in rng.integers(0, candidates.shape[0], size=max(parts // 2, 1)):
             structure = candidates[[row]].toarray()[0]
             books[i] += structure * np.exp(0.5 * rng.standard_normal()) / (np.abs(structure) @ unit)
+    return books
+
+
+def _hedged_books(
+    legs: Floats, candidates: csr_array, hedges: Sequence[int], *, count: int, seed: int
+) -> Floats:
+    """Return books of one to four legs, each with its spot: what changes a book that is shown beside its atoms."""
+    rng = np.random.Generator(np.random.PCG64([seed, 4]))
+    unit = np.maximum(legs.max(axis=0), 1e-12 * float(legs.max()))
+    books = np.zeros((count if hedges else 0, len(unit)))
+    for book in books:
+        for row in rng.choice(hedges, size=int(rng.integers(1, 5))):
+            structure = candidates[[row]].toarray()[0]
+            book += structure * np.exp(0.5 * rng.standard_normal()) / (np.abs(structure) @ unit)
     return books
 
 

@@ -11,17 +11,18 @@ from seawall.margin.atoms import CertifiedAtom, choose_atoms, structure_books
 from seawall.margin.instruments import Chain, Dated
 from seawall.margin.moves import joint_moves
 from seawall.margin.perpetuals import RiskEstimate, assess, joint_returns, leg_shortfall, spot_pnl
+from seawall.margin.quotes import Quote, quoted_levels
 from seawall.margin.revaluation import Valuation, revalued_pnl, value_chain
 from seawall.margin.scenarios import ScenarioSet
 from seawall.margin.settings import ModelSettings
 from seawall.margin.stress import Role
-from seawall.margin.structures import structures
+from seawall.margin.structures import structures, verticals
 from seawall.margin.surface import Levels, levels_from
 from seawall.margin.volatility import YEAR_H
 
 __all__ = ["PortfolioEstimate", "estimate_portfolio"]
 
-# A leg below this part of the spot is none: its instrument has expired or cannot move.
+# An instrument whose legs are below this part of the spot has expired or can hardly move: lanes leave it out.
 _NOTHING = 1e-9
 
 
@@ -60,6 +61,7 @@ def estimate_portfolio(
     lots: Floats,
     lot_value: Floats,
     implied: Floats | None = None,
+    quotes: Sequence[Quote | None] | None = None,
 ) -> PortfolioEstimate:
     """Return the risk of spots, perpetuals, futures and options as of the last bar.
 
@@ -77,6 +79,9 @@ def estimate_portfolio(
         Live books in lots by column, (N, M + D).
     lot_value
         Spot price of a lot by underlying, (M,), in settlement tokens.
+    quotes
+        What options trade at now, by underlying: the surface goes through it. Where there is none, and by default,
+        the surface is the model's own volatility.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def estimate_portfolio(
     if len(dated) and int(chain.underlying.max()) >= m:
         raise DataError(f"a dated instrument is on underlying {chain.underlying.max()}, there are {m}")
     held = checked(lots, name="lots", shape=(None, m + len(dated)))
-    levels = _levels(sigma, scenarios, settings)
+    levels = _levels(sigma, scenarios, settings, [None] * m if quotes is None else quotes)
     valuation = value_chain(chain, levels, settings=settings.surface)
     if len(dated):
         moves = joint_moves(scenarios, settings=settings)
@@ -124,15 +129,23 @@ def estimate_portfolio(
         settings=settings.atoms,
         seed=settings.seed,
         spots=m,
+        always=verticals(chain, columns=m),
     )
     return PortfolioEstimate(risk=risk, valuation=valuation, levels=levels, atoms=tuple(atoms))
 
 
-def _levels(sigma: Floats, scenarios: ScenarioSet, settings: ModelSettings) -> Levels:
-    """Return levels of implied variance: today's model volatility, drawn towards its own root mean square."""
+def _levels(
+    sigma: Floats, scenarios: ScenarioSet, settings: ModelSettings, quotes: Sequence[Quote | None]
+) -> Levels:
+    """Return levels of implied variance: as quoted, or today's model volatility drawn to its root mean square."""
+    if len(quotes) != sigma.shape[1]:
+        raise DataError(f"{len(quotes)} quotes for {sigma.shape[1]} underlyings: give one each, or None")
     yearly = np.sqrt(YEAR_H / settings.horizon_h)
     long_run = np.sqrt(np.nanmean(sigma**2, axis=0))
-    return levels_from(scenarios.sigma_now * yearly, long_run * yearly, settings=settings.surface)
+    own = levels_from(scenarios.sigma_now * yearly, long_run * yearly, settings=settings.surface)
+    if all(quote is None for quote in quotes):
+        return own
+    return quoted_levels(quotes, own, long_run * yearly, settings=settings.surface)
 
 
 def _assess(
@@ -152,7 +165,8 @@ def _assess(
     if columns == spots:
         return assess(scenarios, pnl, books, settings=settings)
     unit = np.ones(columns)
-    unit[spots:] = np.max(leg_shortfall(pnl[:, spots:], scenarios.weights, alpha=settings.alpha), axis=0)
+    dated = np.stack(leg_shortfall(pnl[:, spots:], scenarios.weights, alpha=settings.alpha))
+    unit[spots:] = dated.max(axis=0)
     live = np.flatnonzero(unit > _NOTHING)
     room = min(settings.atoms.design_structures, len(design))
     picks = np.arange(room) * len(design) // max(room, 1)
@@ -163,9 +177,10 @@ def _assess(
         settings=settings,
         structures=design[picks][:, live] * unit[live],
     )
-    long_es, short_es = np.zeros(columns), np.zeros(columns)
+    # However little what is left out of the search can lose, its legs say so: U is above the tail risk of every book.
+    long_es = np.concatenate([found.long_es[:spots], dated[0]])
+    short_es = np.concatenate([found.short_es[:spots], dated[1]])
     values = np.zeros((len(found.lanes.values), columns))
-    long_es[live], short_es[live] = found.long_es * unit[live], found.short_es * unit[live]
     values[:, live] = found.lanes.values * unit[live]
     return replace(
         found, pnl=pnl, long_es=long_es, short_es=short_es, lanes=replace(found.lanes, values=values)

@@ -60,7 +60,7 @@ def value_chain(chain: Chain, levels: Levels, *, settings: SurfaceSettings) -> V
     """
     tau = effective_hours(chain.hours) / YEAR_H
     forward = np.exp(settings.carry * tau)
-    held = Levels(short=levels.short[chain.underlying], long=levels.long[chain.underlying])
+    held = levels.of(chain.underlying)
     safe = np.maximum(tau, 1e-12)
     money = np.where(chain.is_option, np.log(chain.strike / forward), 0.0)
     implied = volatility(held, money, safe, settings=settings)
@@ -119,7 +119,7 @@ def revalued_pnl(
         if len(options):
             o, f, t = batch[options], forward[:, options], np.maximum(tau[options], 1e-12)
             strikes = chain.strike[o]
-            held = Levels(short=then.short[:, u[options]], long=then.long[:, u[options]])
+            held = then.of(u[options])
             implied = volatility(held, np.log(strikes / f), t, settings=settings)
             values[:, options] = black_price(f, strikes, implied, t, is_call=chain.is_call[o])
         pnl[:, batch] = values - now[batch]

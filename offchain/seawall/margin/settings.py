@@ -160,7 +160,7 @@ class AtomSettings:
     minimum_saving
         Least saving of an atom over its legs, as a fraction of them.
     selection_books
-        Random books on which candidates are tried, besides half as many live ones, the largest.
+        Hedged changes on which candidates are tried, besides half as many random books, and live ones, the largest.
     largest_ratio
         Most lots of the smaller leg of a hedge of one underlying.
     neighbours
@@ -169,10 +169,10 @@ class AtomSettings:
         At most this many structures, evenly spaced over their kinds, are design books of the lanes.
     """
 
-    per_instrument: int = 8
+    per_instrument: int = 10
     minimum_saving: float = 0.05
     selection_books: int = 48
-    largest_ratio: int = 20
+    largest_ratio: int = 10
     neighbours: int = 3
     design_structures: int = 400
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
 from seawall.arrays import Floats
 from seawall.margin.instruments import Chain
 
-__all__ = ["Legs", "structures"]
+__all__ = ["Legs", "structures", "verticals"]
 
 # (column, lots) pairs in order of column: dated instruments stand behind the underlyings' spots.
 Legs = tuple[tuple[int, int], ...]
@@ -19,6 +19,9 @@ _HEDGES = (0.25, 0.5, 0.75, 1.0)
 
 # How many expiries further the second leg of a calendar spread may lie.
 _CALENDARS = 2
+
+# Strikes of two underlyings, each over its spot, are near if their logarithms are this close.
+_ALIKE = 0.06
 
 # Ratios across underlyings are exact to this fraction if 16 bits can be.
 _PRECISION, _LARGEST_LOTS = 0.01, 32_767
@@ -31,7 +34,8 @@ def structures(
 
     Per underlying: options against the spot at several ratios; straddles and strangles, plain and hedged; vertical
     spreads, butterflies and risk reversals; calendar spreads, plain and hedged; conversions against spot and future;
-    futures against spot and each other. Across underlyings: spots of equal value.
+    futures against spot and each other. Across underlyings: spots of equal value, and options of one payoff and expiry
+    at the nearest strike, likewise.
 
     Parameters
     ----------
@@ -51,14 +55,54 @@ def structures(
         alive = np.flatnonzero(chain.alive & (chain.underlying == underlying))
         group = _Group(chain, delta, alive.tolist(), underlying, len(lot_value), largest_ratio)
         for legs in group.all(neighbours):
-            first = legs[0][1]
-            side = legs if first > 0 else tuple((column, -lots) for column, lots in legs)
-            found.setdefault(side)
+            found.setdefault(_bought(legs))
     for a, b in combinations(range(len(lot_value)), 2):
         lots = _equal_value(float(lot_value[a]), float(lot_value[b]))
         if lots is not None:
             found.setdefault(((a, lots[0]), (b, -lots[1])))
+            for first, second in _alike(chain, a, b):
+                pair = ((len(lot_value) + first, lots[0]), (len(lot_value) + second, -lots[1]))
+                found.setdefault(_bought(tuple(sorted(pair))))
     return list(found)
+
+
+def verticals(chain: Chain, *, columns: int) -> frozenset[Legs]:
+    """Return the spreads of neighbouring strikes, on one side: sums of them are all vertical spreads of an expiry.
+
+    A vertical spread loses its price at most, or its width less that; both add up over neighbours.
+
+    Parameters
+    ----------
+    chain
+        Dated instruments; expired ones are left out.
+    columns
+        How many columns, the underlyings' spots, stand before the first dated one.
+    """
+    found = []
+    alive = np.flatnonzero(chain.alive & chain.is_option).tolist()
+    alike = {i: (int(chain.underlying[i]), float(chain.hours[i]), bool(chain.is_call[i])) for i in alive}
+    ranked = sorted(alive, key=lambda i: (*alike[i], float(chain.strike[i])))
+    for low, high in pairwise(ranked):
+        if alike[low] == alike[high]:
+            found.append(_bought(tuple(sorted(((columns + low, 1), (columns + high, -1))))))
+    return frozenset(found)
+
+
+def _bought(legs: Legs) -> Legs:
+    """Return the side of a hedge on which its first leg is held long."""
+    return legs if legs[0][1] > 0 else tuple((column, -lots) for column, lots in legs)
+
+
+def _alike(chain: Chain, a: int, b: int) -> Iterator[tuple[int, int]]:
+    """Yield options of two underlyings that pay alike, each of the first with the nearest strike of the second."""
+    options = [np.flatnonzero(chain.alive & chain.is_option & (chain.underlying == u)) for u in (a, b)]
+    for option in options[0].tolist():
+        same = (chain.is_call == chain.is_call[option]) & (chain.hours == chain.hours[option])
+        others = options[1][same[options[1]]]
+        if len(others):
+            distance = np.abs(np.log(chain.strike[others] / chain.strike[option]))
+            if distance.min() <= _ALIKE:
+                yield option, int(others[distance.argmin()])
 
 
 def _equal_value(a: float, b: float) -> tuple[int, int] | None:

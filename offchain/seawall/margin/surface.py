@@ -14,14 +14,14 @@ that decays from a short level to a long one,
 increasing in T as both levels are positive. Scenarios move the two levels: a moved surface is of the same family.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seawall.arrays import Floats
+from seawall.arrays import Floats, Ints
 from seawall.margin.settings import SurfaceSettings
 
-__all__ = ["Levels", "levels_from", "moved", "total_variance", "volatility"]
+__all__ = ["Levels", "levels_from", "levels_through", "moved", "total_variance", "volatility"]
 
 _DAY_Y = 1.0 / 365.0
 
@@ -37,10 +37,27 @@ _SHORT_FALL = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Levels:
-    """Hold instantaneous variances a year, positive, of one shape: at once, and in the end."""
+    """Hold instantaneous variances a year, positive, of one shape: at once, and in the end; and smiles by underlying.
+
+    Attributes
+    ----------
+    correlation, slope
+        rho and eta of the smile, (M,); None: those of the settings.
+    """
 
     short: Floats
     long: Floats
+    correlation: Floats | None = None
+    slope: Floats | None = None
+
+    def of(self, underlyings: Ints) -> "Levels":
+        """Return the levels of instruments from those of their underlyings, which are in the last axis."""
+        return Levels(
+            short=self.short[..., underlyings],
+            long=self.long[..., underlyings],
+            correlation=None if self.correlation is None else self.correlation[underlyings],
+            slope=None if self.slope is None else self.slope[underlyings],
+        )
 
 
 def _share(tau_y: Floats, settings: SurfaceSettings) -> Floats:
@@ -69,6 +86,31 @@ def levels_from(quoted: Floats, long_run: Floats, *, settings: SurfaceSettings) 
     return Levels(short=short, long=(variance - share * short) / (1.0 - share))
 
 
+def levels_through(
+    quoted: float, tau_y: Floats, volatilities: Floats, *, settings: SurfaceSettings
+) -> Levels:
+    """Return levels with the quoted volatility at 30 days and closest, in variance, to those of other maturities.
+
+    `v(T) = v + (short - v) (share(T) - share(30 d)) / (1 - share(30 d))` has one unknown: least squares, within the
+    limits that keep both levels positive.
+
+    Parameters
+    ----------
+    quoted
+        Annualised volatility at the money, 30 days.
+    tau_y, volatilities
+        Maturities in years and volatilities there, (N,).
+    settings
+        Relaxation.
+    """
+    variance, share = quoted**2, float(_share(np.array(_QUOTED_Y), settings))
+    slope = (_share(tau_y, settings) - share) / (1.0 - share)
+    size = float(slope @ slope)
+    excess = float(slope @ (volatilities**2 - variance)) / size if size > 0 else 0.0
+    short = np.clip(np.array([variance + excess]), _SHORT_MIN * variance, _SHORT_PART / share * variance)
+    return Levels(short=short, long=(variance - share * short) / (1.0 - share))
+
+
 def moved(levels: Levels, moves: Floats, *, settings: SurfaceSettings) -> Levels:
     """Return the levels after log-moves x of the 30-day volatility, which they reproduce exactly.
 
@@ -90,7 +132,7 @@ def moved(levels: Levels, moves: Floats, *, settings: SurfaceSettings) -> Levels
     fallen = levels.short * np.exp(2.0 * _SHORT_FALL * np.minimum(moves, 0.0))
     short = np.where(moves > 0, levels.short + (then - now) / share, fallen)
     long = np.where(moves > 0, levels.long, (then - share * fallen) / (1.0 - share))
-    return Levels(short=short, long=long)
+    return replace(levels, short=short, long=long)
 
 
 def total_variance(levels: Levels, moneyness: Floats, tau_y: Floats, *, settings: SurfaceSettings) -> Floats:
@@ -101,12 +143,13 @@ def total_variance(levels: Levels, moneyness: Floats, tau_y: Floats, *, settings
     levels, moneyness, tau_y
         Of shapes that broadcast; maturity in years, not negative.
     settings
-        Smile and relaxation.
+        Smile, where the levels have none, and relaxation.
     """
     share = _share(tau_y, settings)
     theta = np.maximum((levels.long + (levels.short - levels.long) * share) * tau_y, 1e-12)
-    rho = settings.smile_correlation
-    scaled = settings.smile_slope * moneyness / np.sqrt(theta * (1.0 + theta))
+    rho = settings.smile_correlation if levels.correlation is None else levels.correlation
+    eta = settings.smile_slope if levels.slope is None else levels.slope
+    scaled = eta * moneyness / np.sqrt(theta * (1.0 + theta))
     w: Floats = theta / 2.0 * (1.0 + rho * scaled + np.sqrt((scaled + rho) ** 2 + 1.0 - rho**2))
     return np.where(tau_y > 0, w, 0.0)
 

@@ -1,16 +1,24 @@
 """The Merkle tree of book atoms, as `MerkleProof` verifies it: sorted pairs, double-hashed leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from eth_utils.crypto import keccak
 
 from seawall.errors import PageError
+from seawall.page.keccak import keccak_many
 from seawall.page.layout import BOOK_PAGE, join_words, pack
 
-__all__ = ["EMPTY_ROOT", "MerkleTree", "book_leaf", "book_words", "sibling_places", "verify_proof"]
+__all__ = [
+    "EMPTY_ROOT",
+    "MerkleTree",
+    "book_leaf",
+    "book_leaves",
+    "book_words",
+    "sibling_places",
+    "verify_proof",
+]
 
 EMPTY_ROOT = bytes(32)
-_WORD_END = 1 << 256
 
 
 def book_words(pages: Sequence[tuple[int, int, Sequence[int]]]) -> tuple[int, ...]:
@@ -42,9 +50,19 @@ def book_leaf(shortfall: int, words: Sequence[int]) -> bytes:
     PageError
         If a value is not a word.
     """
-    if any(not 0 <= word < _WORD_END for word in (shortfall, *words)):
-        raise PageError("book: a value is not an unsigned word")
-    return keccak(keccak(join_words((shortfall, *words))))
+    return keccak(keccak(_packed(shortfall, words)))
+
+
+def book_leaves(leaves: Iterable[tuple[int, Sequence[int]]]) -> list[bytes]:
+    """Return `book_leaf` of many (shortfall, words)."""
+    return keccak_many(keccak_many([_packed(shortfall, words) for shortfall, words in leaves]))
+
+
+def _packed(shortfall: int, words: Sequence[int]) -> bytes:
+    try:
+        return join_words((shortfall, *words))
+    except OverflowError as error:
+        raise PageError("book: a value is not an unsigned word") from error
 
 
 def _pair(a: bytes, b: bytes) -> bytes:
@@ -60,8 +78,12 @@ class MerkleTree:
             raise PageError("Merkle tree: a leaf occurs twice")
         count = len(ordered)
         self._nodes = [b""] * max(count - 1, 0) + ordered[::-1]
-        for node in range(count - 2, -1, -1):
-            self._nodes[node] = _pair(self._nodes[2 * node + 1], self._nodes[2 * node + 2])
+        for depth in range(count.bit_length(), -1, -1):
+            first, last = (1 << depth) - 1, min((2 << depth) - 1, count - 1)
+            if first < last:
+                children = self._nodes[2 * first + 1 : 2 * last + 1]
+                pairs = zip(children[::2], children[1::2], strict=True)
+                self._nodes[first:last] = keccak_many([a + b if a < b else b + a for a, b in pairs])
         self._place = {leaf: len(self._nodes) - 1 - i for i, leaf in enumerate(ordered)}
 
     @property

@@ -1,7 +1,6 @@
 """Prices of people to prices of the chain and back: the only place that knows decimals."""
 
 import math
-from fractions import Fraction
 
 from seawall.errors import PageError
 
@@ -71,4 +70,5 @@ def shortfall_units(ticks: float, *, tick: int, lambda_bps: int) -> int:
     """
     if not math.isfinite(ticks):
         raise PageError(f"a book's tail risk is {ticks}, not a number")
-    return max(0, math.ceil(Fraction(ticks) * tick * lambda_bps / _BPS))
+    numerator, denominator = ticks.as_integer_ratio()
+    return max(0, -(-numerator * tick * lambda_bps // (denominator * _BPS)))

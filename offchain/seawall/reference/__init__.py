@@ -4,7 +4,7 @@ from seawall.reference.account import Account
 from seawall.reference.auction import bearers, largest_fraction_wad, lots_moved, premium_factor_wad, split
 from seawall.reference.authority import Authority
 from seawall.reference.book import Book, Position, account_word, in_range
-from seawall.reference.certificate import EMPTY, Certificate, certificate_words
+from seawall.reference.certificate import EMPTY, Certificate, Certificates, certificate_words
 from seawall.reference.collateral import (
     claim_collateral,
     deposit_collateral,
@@ -44,6 +44,7 @@ __all__ = [
     "Averages",
     "Book",
     "Certificate",
+    "Certificates",
     "Desk",
     "Fill",
     "Flag",

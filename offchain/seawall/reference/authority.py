@@ -1,4 +1,4 @@
-"""Who may call what: the governance of the vault, operators and venues of accounts, the liquidator.
+"""Who may call what: governance of vault and desk, operators and venues of accounts, the liquidator, the desk.
 
 An address is its bytes, an account ``owner 20 | index 12``. An execution delay of the access manager only postpones a
 call; it is not modelled.
@@ -15,7 +15,7 @@ __all__ = ["GUARDED", "Authority", "Permission", "own_account", "owner_of"]
 ADDRESS_BYTES = 20
 ACCOUNT_BYTES = 32
 # What the guardian may call; all else is the governor's.
-GUARDED = frozenset({"pause_trading"})
+GUARDED = frozenset({"pause_trading", "stop_deposits"})
 
 
 class Permission(IntFlag):
@@ -44,7 +44,7 @@ class Authority:
     ----------
     governor, guardian
         The two roles of the access manager.
-    liquidator, insurance_fund
+    liquidator, insurance_fund, collateral_desk
         Each named once; without a fund nothing is covered, and no fee and no reserve leaves for it.
     venues
         Who is listed. A listed venue still needs the approval of both accounts.
@@ -58,6 +58,7 @@ class Authority:
     guardian: bytes = b"guardian"
     liquidator: bytes | None = None
     insurance_fund: bytes | None = None
+    collateral_desk: bytes | None = None
     venues: set[bytes] = field(default_factory=set)
     permissions: dict[tuple[bytes, bytes], Permission] = field(default_factory=dict)
     trading_paused: bool = False
@@ -69,38 +70,44 @@ class Authority:
 
     def set_liquidator(self, address: bytes, *, sender: bytes) -> None:
         """Name the liquidator, once."""
-        self._restrict("set_liquidator", sender)
+        self.restrict("set_liquidator", sender)
         require(self.liquidator is None, "AlreadySet")
         self.liquidator = address
 
     def set_insurance_fund(self, address: bytes, *, sender: bytes) -> None:
         """Name the insurance fund, once."""
-        self._restrict("set_insurance_fund", sender)
+        self.restrict("set_insurance_fund", sender)
         require(self.insurance_fund is None, "AlreadySet")
         self.insurance_fund = address
 
+    def set_collateral_desk(self, address: bytes, *, sender: bytes) -> None:
+        """Name the collateral desk, once."""
+        self.restrict("set_collateral_desk", sender)
+        require(self.collateral_desk is None, "AlreadySet")
+        self.collateral_desk = address
+
     def list_venue(self, venue: bytes, listed: bool, *, sender: bytes) -> None:
         """List or unlist a venue."""
-        self._restrict("list_venue", sender)
+        self.restrict("list_venue", sender)
         (self.venues.add if listed else self.venues.discard)(venue)
 
     def set_fee_shares(
         self, fund_bps: int, protocol_bps: int, protocol_account: bytes, *, sender: bytes
     ) -> None:
         """Set how fees are split, basis points, together at most all."""
-        self._restrict("set_fee_shares", sender)
+        self.restrict("set_fee_shares", sender)
         require(fund_bps + protocol_bps <= BPS, "FeeSharesTooLarge", fund_bps + protocol_bps)
         self.fund_fee_bps, self.protocol_fee_bps = fund_bps, protocol_bps
         self.protocol_account = protocol_account
 
     def pause_trading(self, *, sender: bytes) -> None:
         """Stop fills; deposits, withdrawals and auctions go on."""
-        self._restrict("pause_trading", sender)
+        self.restrict("pause_trading", sender)
         self.trading_paused = True
 
     def unpause_trading(self, *, sender: bytes) -> None:
         """Let fills go on."""
-        self._restrict("unpause_trading", sender)
+        self.restrict("unpause_trading", sender)
         self.trading_paused = False
 
     # Owners
@@ -117,7 +124,18 @@ class Authority:
         """Say whether an address owns an account or operates it."""
         return sender == owner_of(key) or bool(self._permissions(key, sender) & Permission.OPERATOR)
 
-    # What entries of the vault require
+    # What entries require
+
+    def restrict(self, entry: str, sender: bytes) -> None:
+        """Require the role that may call an entry of governance.
+
+        Raises
+        ------
+        Rejected
+            `AccessManagedUnauthorized`
+        """
+        holder = self.guardian if entry in GUARDED else self.governor
+        require(sender == holder, "AccessManagedUnauthorized", sender)
 
     def require_authorised(self, key: bytes, sender: bytes) -> None:
         """Require the owner or an operator.
@@ -171,9 +189,15 @@ class Authority:
         """
         require(sender == self.liquidator, "NotLiquidator", sender)
 
-    def _restrict(self, entry: str, sender: bytes) -> None:
-        holder = self.guardian if entry in GUARDED else self.governor
-        require(sender == holder, "AccessManagedUnauthorized", sender)
+    def require_collateral_desk(self, sender: bytes) -> None:
+        """Require the collateral desk.
+
+        Raises
+        ------
+        Rejected
+            `NotCollateralDesk`
+        """
+        require(sender == self.collateral_desk, "NotCollateralDesk", sender)
 
     def _permissions(self, key: bytes, address: bytes) -> Permission:
         return self.permissions.get((key, address), Permission.NONE)

@@ -9,7 +9,7 @@ from seawall.page.merkle import EMPTY_ROOT, book_leaf, verify_proof
 from seawall.reference.book import Book
 from seawall.reference.rejection import require
 
-__all__ = ["EMPTY", "Certificate", "Residual", "certificate_words", "charge"]
+__all__ = ["EMPTY", "Certificate", "Certificates", "Residual", "certificate_words", "charge", "under"]
 
 Key = tuple[int, int]
 
@@ -44,6 +44,25 @@ class Certificate:
 
 EMPTY = Certificate()
 
+Certificates = Sequence[Certificate]  # for the current manifest, then for the baseline
+_MOST_CERTIFICATES = 2
+
+
+def under(certificates: Certificates, *, baseline: bool) -> Certificate:
+    """Return what counts under a manifest: without a second certificate the baseline has the atoms of the first.
+
+    Raises
+    ------
+    Rejected
+        `BadCertificate`, if there are more than two.
+    """
+    require(len(certificates) <= _MOST_CERTIFICATES, "BadCertificate")
+    if not certificates:
+        return EMPTY
+    if baseline and len(certificates) < _MOST_CERTIFICATES:
+        return Certificate(atoms=certificates[0].atoms)
+    return certificates[1 if baseline else 0]
+
 
 def certificate_words(entries: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:
     """Return (page, atom, lots) entries as the words of a certificate.
@@ -73,12 +92,17 @@ class Residual:
         Those that the certificate may name: the account's, and those of its book.
     lots
         Signed lots by page and slot.
+    rest, loose
+        What parts of lots cost that are in no position here, ticks, and what their opposite would.
     """
 
-    def __init__(self, pages: Mapping[int, Page], lots: Mapping[Key, int]) -> None:
+    def __init__(
+        self, pages: Mapping[int, Page], lots: Mapping[Key, int], *, rest: int = 0, loose: int = 0
+    ) -> None:
         self._pages = pages
         self._lots = dict(lots)
-        self._atoms_ticks = 0
+        self._atoms_ticks = rest
+        self._loose = loose
         self._shown = 0
 
     def upper(self, *, tick: int) -> int:
@@ -118,7 +142,7 @@ class Residual:
             require(self._record(page, position.slot).generation == position.generation, "BadCertificate")
             self._take(page, position.slot, position.lots)
         self._shown = certificate.book_shortfall
-        return max(certificate.book_shortfall - 1 - self._charges(sign=-1) * tick, 0)
+        return max(certificate.book_shortfall - 1 - (self._charges(sign=-1) + self._loose) * tick, 0)
 
     def subtract_atoms(self, words: Sequence[int]) -> None:
         """Take certified hedges out of the rest; entries without lots are skipped.

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from seawall.reference.certificate import EMPTY, Certificate
+from seawall.reference.certificate import Certificates, under
 from seawall.reference.debt import accrue_seen
 from seawall.reference.desk import Desk, LotsRequest, require_lots
 from seawall.reference.integers import ceil_div
@@ -66,7 +66,7 @@ def request_collateral(desk: Desk, key: bytes, page: int, slot: int, lots: int, 
 
 
 def claim_collateral(
-    desk: Desk, key: bytes, *, to: bytes, sender: bytes, certificate: Certificate = EMPTY
+    desk: Desk, key: bytes, *, to: bytes, sender: bytes, certificates: Certificates = ()
 ) -> None:
     """Pay a request once everything that the margin without the lots depends on was observed after it.
 
@@ -91,11 +91,11 @@ def claim_collateral(
         accrue_seen(desk, key)
         desk.drain(*place, request.lots)
         desk.take_out(key, *place, request.lots, checked=True)
-        _require_claimable(desk, key, request.requested_at, certificate)
+        _require_claimable(desk, key, request.requested_at, certificates)
 
 
-def _require_claimable(desk: Desk, key: bytes, requested_at: int, certificate: Certificate) -> None:
-    vault, margin = desk.vault, desk.vault.margin(key, certificate)
+def _require_claimable(desk: Desk, key: bytes, requested_at: int, certificates: Certificates) -> None:
+    vault, margin = desk.vault, desk.vault.margin(key, under(certificates, baseline=False))
     require(margin.oldest_price_at > requested_at, "RequestTooYoung", key, requested_at)
     require(is_fresh(margin), "PriceNotFresh", key)
     age = max(vault.world.now - margin.manifest_as_of, 0)
@@ -105,7 +105,7 @@ def _require_claimable(desk: Desk, key: bytes, requested_at: int, certificate: C
         return
     require(margin.manifest_as_of > requested_at, "RequestTooYoung", key, requested_at)
     _require_left(desk, key, margin, margin.initial)
-    base = vault.margin(key, certificate, baseline=True)
+    base = vault.margin(key, under(certificates, baseline=True), baseline=True)
     require(not base.flags & (Flag.MISSING | Flag.NO_MANIFEST), "WithdrawalNotYet", key, base.flags)
     _require_left(desk, key, base, base.initial)
 

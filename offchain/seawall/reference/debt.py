@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from seawall.reference.desk import MAX_LOTS, Desk
+from seawall.reference.desk import MAX_LOTS, Desk, charge_interest
 from seawall.reference.integers import BPS, ceil_div
 from seawall.reference.rejection import require
 from seawall.reference.state import Flag, Margin, Price, is_fresh
@@ -236,7 +236,6 @@ def _accrue(desk: Desk, key: bytes, margins: _Margins) -> _Margins:
         if interest == 0:
             desk.seen[key] = min(seen, owed), seen_index
             return margins
-        account.credit(-interest)
-        vault.reserve += interest - vault.repay_deficit(interest)
+        charge_interest(vault, key, interest, sender=desk.address)
     desk.seen[key] = owed + interest, index
     return margins.less(interest)

@@ -11,9 +11,18 @@ from seawall.reference.integers import BPS
 from seawall.reference.ledger import Vault
 from seawall.reference.rejection import Rejected, require
 
-__all__ = ["Desk", "Holding", "LotsRequest", "outflow_lots", "require_lots"]
+__all__ = [
+    "Desk",
+    "Holding",
+    "LotsRequest",
+    "adjust_collateral",
+    "charge_interest",
+    "outflow_lots",
+    "require_lots",
+]
 
 MAX_LOTS = (1 << 40) - 1
+MAX_DEBT_CAP = (1 << 104) - 1
 OUTFLOW_DIVISOR, OUTFLOW_WINDOW_S = 10, 3_600
 
 
@@ -32,6 +41,47 @@ def require_lots(lots: int) -> None:
     """
     require(lots != 0, "ZeroLots")
     require(lots <= MAX_LOTS, "CapTooLarge", lots)
+
+
+def adjust_collateral(
+    vault: Vault, key: bytes, page: int, slot: int, lots: int, *, checked: bool, sender: bytes
+) -> None:
+    """Add lots to a spot position, or take them; the desk's alone.
+
+    Raises
+    ------
+    Rejected
+        `NotCollateralDesk`, `UnknownInstrument`, `InAuction`, `TooManyPages`, `LotsOutOfRange`, `WoundDown`,
+        `TooManyPositions`
+    """
+    with vault.atomic():
+        vault.authority.require_collateral_desk(sender)
+        terms, account = vault.world.listing.terms(page, slot), vault.account(key)
+        require(terms.kind == Kind.SPOT, "UnknownInstrument", page, slot, terms.generation)
+        require(not account.in_auction, "InAuction", key)
+        _, new = account.book.add(page, (slot, terms.generation), lots, account=key)
+        fits = in_range(new, terms.shift) if lots > 0 else new >= 0
+        require(fits, "LotsOutOfRange", new, terms.shift)
+        if lots > 0:
+            vault.require_open()
+            few = len(account.book) <= MAX_TRADED_POSITIONS
+            require(few, "TooManyPositions", key, MAX_TRADED_POSITIONS)
+        if checked:
+            account.last_check_block = vault.world.block
+
+
+def charge_interest(vault: Vault, key: bytes, value: int, *, sender: bytes) -> None:
+    """Take interest off an account: for the deficit first, then into the reserve; the desk's alone.
+
+    Raises
+    ------
+    Rejected
+        `NotCollateralDesk`, `WoundDown`
+    """
+    vault.authority.require_collateral_desk(sender)
+    vault.require_open()
+    vault.account(key).credit(-value)
+    vault.reserve += value - vault.repay_deficit(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +118,8 @@ class Desk:
 
     Attributes
     ----------
+    address
+        Its own; the vault must have named it.
     rate_bps
         What a negative quote costs, basis points a year.
     holdings
@@ -81,6 +133,7 @@ class Desk:
     """
 
     vault: Vault
+    address: bytes
     rate_bps: int = 0
     holdings: dict[tuple[int, int], Holding] = field(default_factory=dict)
     requests: dict[bytes, LotsRequest] = field(default_factory=dict)
@@ -103,14 +156,27 @@ class Desk:
 
     # Governance
 
-    def set_deposit_cap(self, page: int, slot: int, lots: int) -> None:
+    def set_deposit_cap(self, page: int, slot: int, lots: int, *, sender: bytes) -> None:
         """Set how many lots of an instrument are taken."""
+        self.vault.authority.restrict("set_deposit_cap", sender)
         self.require_collateral(page, slot)
         require(lots <= MAX_LOTS, "CapTooLarge", lots)
         self.holdings[page, slot] = replace(self.holding(page, slot), cap=lots)
 
-    def set_interest_rate(self, rate_bps: int) -> None:
+    def stop_deposits(self, page: int, slot: int, *, sender: bytes) -> None:
+        """Take no more lots of an instrument; the guardian's."""
+        self.vault.authority.restrict("stop_deposits", sender)
+        self.holdings[page, slot] = replace(self.holding(page, slot), cap=0)
+
+    def set_debt_cap(self, cap: int, *, sender: bytes) -> None:
+        """Set what an account may owe, settlement token units."""
+        self.vault.authority.restrict("set_debt_cap", sender)
+        require(cap <= MAX_DEBT_CAP, "CapTooLarge", cap)
+        self.vault.debt_cap = cap
+
+    def set_interest_rate(self, rate_bps: int, *, sender: bytes) -> None:
         """Set what a negative quote costs, basis points a year."""
+        self.vault.authority.restrict("set_interest_rate", sender)
         require(rate_bps <= BPS, "RateTooLarge", rate_bps)
         self.index, self.index_at = self.rate_index, self.vault.world.now
         self.rate_bps = rate_bps
@@ -168,25 +234,8 @@ class Desk:
         self.flags.pop(key, None)
 
     def adjust(self, key: bytes, page: int, slot: int, lots: int, *, checked: bool) -> None:
-        """Add lots to a position, or take them, as `adjustCollateral` of the vault does.
-
-        Raises
-        ------
-        Rejected
-            `InAuction`, `TooManyPages`, `LotsOutOfRange`, `WoundDown`, `TooManyPositions`
-        """
-        vault, account = self.vault, self.vault.account(key)
-        terms = vault.world.listing.terms(page, slot)
-        require(not account.in_auction, "InAuction", key)
-        _, new = account.book.add(page, (slot, terms.generation), lots, account=key)
-        fits = in_range(new, terms.shift) if lots > 0 else new >= 0
-        require(fits, "LotsOutOfRange", new, terms.shift)
-        if lots > 0:
-            vault.require_open()
-            few = len(account.book) <= MAX_TRADED_POSITIONS
-            require(few, "TooManyPositions", key, MAX_TRADED_POSITIONS)
-        if checked:
-            account.last_check_block = vault.world.block
+        """Have the vault add lots to a position, or take them."""
+        adjust_collateral(self.vault, key, page, slot, lots, checked=checked, sender=self.address)
 
     def take_out(self, key: bytes, page: int, slot: int, lots: int, *, checked: bool) -> None:
         """Take lots out of a position and of the holding."""

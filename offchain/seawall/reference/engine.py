@@ -2,14 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import isqrt
 
 from seawall.page.decode import Head, Record
 from seawall.page.layout import Kind
 from seawall.reference.book import Book
-from seawall.reference.certificate import EMPTY, Certificate, Residual, charge
+from seawall.reference.certificate import EMPTY, Certificate, Certificates, Residual, charge, under
+from seawall.reference.exposure import Part, Sums, lane_bound, lane_bound_of_units
 from seawall.reference.integers import ceil_div
-from seawall.reference.marks import expiring_mark, spot_state
+from seawall.reference.marks import (
+    SETTLED_X16,
+    expiring_mark,
+    is_expired,
+    is_settling,
+    open_share_x16,
+    spot_state,
+)
 from seawall.reference.state import (
     NO_SETTLEMENTS,
     RISK_PRICE_AGE_S,
@@ -31,45 +38,15 @@ _X32 = 1 << 32
 
 
 @dataclass(slots=True)
-class _Sums:
-    """Gather one underlying's positions."""
-
-    head: Head
-    spot: int
-    priced: bool
-    value: int = 0
-    spot_value: int = 0
-    charged: int = 0
-    delta_x22: int = 0
-    gross_lots: int = 0
-    vega: int = 0
-
-    @property
-    def net(self) -> int:
-        """Return ``N = ceil(|sum q delta'| S / 2^22)``, ticks."""
-        return ceil_div(abs(self.delta_x22) * self.spot, 1 << 22)
-
-    @property
-    def gross(self) -> int:
-        """Return ``G = sum |q| S`` over all kinds but spot, ticks."""
-        return self.gross_lots * self.spot
-
-    def liquidity(self, open_interest: int) -> int:
-        """Return what closing may cost, ticks; volume and divisor count as at least 1."""
-        head = self.head
-        crowd = open_interest * self.spot // max(head.open_interest_divisor, 1)
-        root = isqrt((max(self.net, crowd) << 64) // max(head.daily_volume, 1))
-        rate_x32 = head.half_spread_x32 + ((head.y_volatility_x32 * root) >> 32)
-        return ceil_div(self.net * rate_x32, _X32) + abs(self.vega) * head.vega_charge
-
-
-@dataclass(slots=True)
 class _Walk:
     """Gather a whole book."""
 
-    sums: dict[int, _Sums] = field(default_factory=dict)
+    sums: dict[int, Sums] = field(default_factory=dict)
     held: dict[tuple[int, int], int] = field(default_factory=dict)
+    rest: int = 0
+    loose: int = 0
     lanes: list[tuple[Record, int]] = field(default_factory=list)
+    lanes_slack: int = 0
     flags: Flag = Flag.NONE
     fresh_since: int = 0
     oldest_price_at: int | None = None
@@ -85,20 +62,6 @@ def drift_x32(head: Head, *, spot: int, limit_bps: int) -> int:
 def drift_limit_bps(head: Head, record: Record) -> int:
     """Return a record's own drift limit, at least a basis point."""
     return max(head.max_drift_bps >> record.drift_shift, 1)
-
-
-def lane_bound(lanes: list[tuple[Record, int]]) -> int:
-    """Return ``L = max(0, -min_k sum q lane_k << shift - ceil(sum |q| << shift / 2))``, ticks."""
-    if not lanes:
-        return 0
-    count = max(len(record.lanes) for record, _ in lanes)
-    totals = [0] * count
-    for record, lots in lanes:
-        scaled = lots << record.shift
-        for k, lane in enumerate(record.lanes):
-            totals[k] += scaled * lane
-    halves = ceil_div(sum(abs(lots) << record.shift for record, lots in lanes), 2)
-    return max(0, -min(totals) - halves)
 
 
 def assess(
@@ -175,7 +138,7 @@ def _walk_page(
     age = price_age(price, now=now)
     priced = is_priced(price, now=now)
     spot = spot_state(head, price=price.ticks, now=now).spot
-    sums = walk.sums.setdefault(head.underlying, _Sums(head=head, spot=spot, priced=priced))
+    sums = walk.sums.setdefault(head.underlying, Sums(head=head, spot=spot, priced=priced))
     state = spot_state(head, price=sums.spot, now=now)
     seen_at = price.observed_at if price.ticks else 0
     walk.oldest_price_at = seen_at if walk.oldest_price_at is None else min(walk.oldest_price_at, seen_at)
@@ -195,17 +158,23 @@ def _walk_page(
         if settled:
             sums.value += lots * value
             continue
-        leg = charge(record, lots)
-        worth = lots * value - (0 if priced else 2 * leg)
+        walk.flags |= Flag.NOT_FRESH if is_expired(record, now=now) else Flag.NONE
+        share = open_share_x16(record, as_of=head.as_of, now=now, settling=settling)
+        left = SETTLED_X16 - (settling.weight_x16 if settling and is_settling(record, now=now) else 0)
+        part = Part.of(record, lots, share=share, left=left)
+        worth = lots * value - (0 if priced else 2 * part.charged)
         sums.value += worth
         sums.spot_value += worth if record.kind == Kind.SPOT else 0
-        sums.charged += leg
+        sums.charged += part.charged
         sums.delta_x22 += lots * delta
-        sums.gross_lots += abs(lots) if record.kind != Kind.SPOT else 0
-        sums.vega += lots * record.vega
-        walk.held[page_id, position.slot] = lots
+        sums.gross_lots += part.gross
+        sums.vega += part.vega
+        walk.held[page_id, position.slot] = part.lots
+        walk.rest += part.charged - charge(record, part.lots)
+        walk.loose += part.loose
         if priced:
-            walk.lanes.append((record, lots))
+            walk.lanes.append((record, part.units))
+            walk.lanes_slack += part.slack
             own = drift_limit_bps(head, record)
             limit = min(limit or own, own)
     if limit:
@@ -219,8 +188,8 @@ def _bounds(walk: _Walk, book: Book, manifest: ManifestState, certificate: Certi
     shown = certificate.shown_words(book)
     named = {*book.pages, *Book.from_words(shown).pages}
     pages = {page: posted for page, posted in manifest.pages.items() if page in named}
-    residual = Residual(pages, walk.held)
-    lower = lane_bound(walk.lanes) * tick
+    residual = Residual(pages, walk.held, rest=walk.rest, loose=walk.loose)
+    lower = lane_bound_of_units(walk.lanes, slack=walk.lanes_slack) * tick
     if certificate.shows:
         proven = residual.subtract_book(certificate, shown, root=manifest.book_root, tick=tick)
         if not walk.flags & Flag.STALE:
@@ -268,10 +237,23 @@ def health(
     now: int,
     open_interest: Mapping[int, int],
     settlements: Mapping[tuple[int, int], Settling] = NO_SETTLEMENTS,
+    certificates: Certificates = (),
 ) -> Health:
-    """Return what liquidation goes by: an account must fail the current manifest and the baseline."""
-    base, margin = (
-        assess(
+    """Return what liquidation goes by: an account must fail the current manifest and the baseline.
+
+    Parameters
+    ----------
+    certificates
+        A book shown under a manifest may raise what that requires.
+
+    Raises
+    ------
+    Rejected
+        `BadCertificate`, by a certificate that is looked at: the baseline's only if the current manifest is failed.
+    """
+
+    def judged(manifest: ManifestState | None, *, is_baseline: bool) -> Margin:
+        margin = assess(
             book,
             cash=cash,
             manifest=manifest,
@@ -279,13 +261,18 @@ def health(
             now=now,
             open_interest=open_interest,
             settlements=settlements,
+            certificate=under(certificates, baseline=is_baseline),
         )
-        for manifest in (baseline, current)
-    )
+        return replace(margin, initial=0)
+
+    margin = judged(current, is_baseline=False)
     equity, maintenance = margin.equity, margin.maintenance
     if equity >= maintenance:
         return Health(equity=equity, maintenance=maintenance, liquidatable=False, current=margin)
-    if (current is not None and current.mature) or base.flags & Flag.MISSING:
+    if current is not None and current.mature:
+        return Health(equity=equity, maintenance=maintenance, liquidatable=True, current=margin)
+    base = judged(baseline, is_baseline=True)
+    if base.flags & Flag.MISSING:
         return Health(equity=equity, maintenance=maintenance, liquidatable=True, current=margin)
     if baseline is None:
         return Health(equity=equity, maintenance=0, liquidatable=False, current=margin)

@@ -75,7 +75,10 @@ class Averages:
         if elapsed <= 0 or seconds == 0:
             return Settling(average=last_price)
         average = (self.total.price_seconds - start.total.price_seconds) // seconds
-        weight = min((elapsed << 16) // CHECKPOINT_PERIOD_S, _FULL_X16 - 1)
+        whole = seconds + max(expiry, latest + 1) * CHECKPOINT_PERIOD_S - self.price.observed_at
+        if whole < MIN_SETTLEMENT_S:
+            whole += CHECKPOINT_PERIOD_S
+        weight = (seconds << 16) // whole
         return Settling(average=average, weight_x16=weight)
 
     def fix(self, hour: int, *, now: int) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from seawall.reference.account import Account
 from seawall.reference.authority import Authority, own_account
-from seawall.reference.certificate import EMPTY, Certificate
+from seawall.reference.certificate import EMPTY, Certificate, Certificates
 from seawall.reference.engine import assess, health
 from seawall.reference.fund import Fund
 from seawall.reference.integers import BPS, WAD, mul_div_up
@@ -132,12 +132,9 @@ class Vault:
     def margin(
         self, key: bytes, certificate: Certificate = EMPTY, *, baseline: bool = False, lanes: bool = True
     ) -> Margin:
-        """Return an account's margin under the current manifest or the baseline."""
-        account, world = self.account(key), self.world
-        if not baseline:
-            return self.margin_of(account, world.current, certificate)
-        # A basket is proven under the current root only.
-        return self.margin_of(account, world.baseline, Certificate(atoms=certificate.atoms), lanes=lanes)
+        """Return an account's margin under the current manifest or the baseline, for which the certificate is."""
+        manifest = self.world.baseline if baseline else self.world.current
+        return self.margin_of(self.account(key), manifest, certificate, lanes=lanes)
 
     def margin_of(
         self,
@@ -160,8 +157,8 @@ class Vault:
             lanes=lanes,
         )
 
-    def health(self, key: bytes) -> Health:
-        """Return what liquidation goes by."""
+    def health(self, key: bytes, certificates: Certificates = ()) -> Health:
+        """Return what liquidation goes by; books shown may raise it."""
         account, world = self.account(key), self.world
         return health(
             account.book,
@@ -172,6 +169,7 @@ class Vault:
             now=world.now,
             open_interest=self.open_interest,
             settlements=world.settlements,
+            certificates=certificates,
         )
 
     def deposit(self, key: bytes, value: int) -> None:
@@ -207,15 +205,15 @@ class Vault:
     def exit_haircut_wad(self) -> int:
         """Return what an exit leaves behind, at most 1, rounded up.
 
-        ``max(0, deficit + booked - coverable - reserve) / (tokens + deficit - reserve)``; coverable is zero without a
-        fund, and in a wind-down.
+        ``max(0, deficit + booked - coverable - reserve) / max(tokens + deficit - reserve, 0)``; coverable is zero
+        without a fund, and in a wind-down.
         """
         missing = self.deficit + self.booked_losses
         if missing == 0:
             return 0
         counts = self.is_open and self._has_fund
         missing -= min(missing, self.reserve + (self.fund.coverable(now=self.world.now) if counts else 0))
-        claims = self.tokens + self.deficit - self.reserve
+        claims = max(self.tokens + self.deficit - self.reserve, 0)
         if missing == 0:
             return 0
         return WAD if missing >= claims else mul_div_up(missing, WAD, claims)
@@ -230,9 +228,9 @@ class Vault:
         """
         with self.atomic():
             require(self.is_open or not self.holders, "WoundDown")
-            self.use_reserve()
             shares = self.authority
             fees = self.fees.pop(venue, 0)
+            self.use_reserve(fees)
             fees -= self.repay_deficit(fees)
             to_fund = fees * shares.fund_fee_bps // BPS if self._has_fund else 0
             to_protocol = fees * shares.protocol_fee_bps // BPS
@@ -247,9 +245,19 @@ class Vault:
         self.deficit -= repaid
         return repaid
 
-    def use_reserve(self) -> None:
-        """Use what exits left behind: for the deficit, and once no loss is booked any more, for the fund."""
+    def use_reserve(self, leaving: int = 0) -> None:
+        """Use what exits left behind: for the deficit, and once no loss is booked any more, for the fund.
+
+        Interest is charged before it is paid, so tokens may be short; then the fund waits, not who leaves.
+
+        Parameters
+        ----------
+        leaving
+            Tokens that the call is about to pay out.
+        """
         self.reserve -= self.repay_deficit(self.reserve)
+        if self.reserve + leaving > self.tokens:
+            return
         if self.reserve and not self.booked_losses and self._has_fund:
             self.tokens -= self.reserve
             self.fund.assets += self.reserve

@@ -18,6 +18,7 @@ __all__ = [
     "is_expired",
     "is_settling",
     "live_mark",
+    "open_share_x16",
     "payoff",
     "spot_state",
 ]
@@ -132,6 +133,20 @@ def expiring_mark(
     star = state.spot + ((average - state.spot) * weight >> 16)
     value, delta = live_mark(record, _state(state.spot - state.d_s, star))
     return value, delta * (SETTLED_X16 - weight) >> 16, False
+
+
+def open_share_x16(record: Record, *, as_of: int, now: int, settling: Settling | None) -> int:
+    """Return how much of what a page says a lot risks is still open, X16: the rest was averaged since the page's asOf.
+
+    ``min(1, (1 - w) / (1 - wp))``, where ``wp = (asOf - begin) / 1800 s`` is what was averaged by the page's time; a
+    page of after the expiry knows itself what is open.
+    """
+    left = record.expiry_hour * _HOUR_S - as_of
+    if not is_settling(record, now=now) or left <= 0:
+        return SETTLED_X16
+    weight = min(settling.weight_x16, SETTLED_X16) if settling else 0
+    known = max((min(left, SETTLEMENT_WINDOW_S) << 16) // SETTLEMENT_WINDOW_S, 1)
+    return min(((SETTLED_X16 - weight) << 16) // known, SETTLED_X16)
 
 
 def payoff(terms: Record | Terms, spot: int) -> int:

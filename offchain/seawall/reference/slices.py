@@ -7,7 +7,7 @@ has begun all but the end of an auction with `WoundDown`.
 from seawall.page.layout import MAX_PAGES, MAX_POSITIONS, Kind
 from seawall.reference.auction import lots_moved
 from seawall.reference.book import Position, in_range
-from seawall.reference.certificate import Certificate
+from seawall.reference.certificate import Certificates, under
 from seawall.reference.ledger import Vault
 from seawall.reference.rejection import Rejected, require
 from seawall.reference.state import Flag
@@ -132,7 +132,7 @@ def settle_slice(
     *,
     premium: int,
     from_share: int,
-    certificate: Certificate,
+    certificates: Certificates,
     sender: bytes,
 ) -> None:
     """Pay the target its premium: the source bears its share, the fund the rest; and check the target's margin.
@@ -147,7 +147,7 @@ def settle_slice(
     vault.account(source).credit(-from_share)
     buyer.credit(premium)
     buyer.last_check_block = vault.world.block
-    margin = vault.margin(target, certificate)
+    margin = vault.margin(target, under(certificates, baseline=False))
     require(not margin.flags & (Flag.MISSING | Flag.NO_MANIFEST), "PriceNotFresh", target)
     require(margin.equity >= margin.initial, "InitialMargin", target, margin.equity, margin.initial)
     vault.cover(premium - from_share)

@@ -6,7 +6,7 @@ from seawall.page.decode import Head, Record
 from seawall.page.layout import MAX_TRADED_POSITIONS, Kind
 from seawall.reference.account import Account
 from seawall.reference.book import in_range
-from seawall.reference.certificate import EMPTY, Certificate
+from seawall.reference.certificate import Certificates, under
 from seawall.reference.engine import drift_limit_bps, drift_x32
 from seawall.reference.integers import BPS
 from seawall.reference.ledger import Vault
@@ -118,8 +118,8 @@ def settle(
     fill: Fill,
     *,
     sender: bytes,
-    taker_certificate: Certificate = EMPTY,
-    maker_certificate: Certificate = EMPTY,
+    taker_certificates: Certificates = (),
+    maker_certificates: Certificates = (),
 ) -> None:
     """Settle one trade; `sender` is the venue.
 
@@ -144,12 +144,12 @@ def settle(
         vault.fees[sender] = vault.fees.get(sender, 0) + fill.taker_fee + fill.maker_fee
         grown, cap = vault.open_interest.get(underlying, 0), instrument.open_interest_cap
         require(grown <= interest or grown <= cap, "OpenInterestCap", underlying, grown, cap)
-        for leg, certificate in ((taker, taker_certificate), (maker, maker_certificate)):
+        for leg, certificates in ((taker, taker_certificates), (maker, maker_certificates)):
             require(leg.reduces or not instrument.settling, "InstrumentSettling", fill.page, fill.slot)
             if leg.reduces:
-                _check_reduction(vault, leg, fill, instrument, certificate)
+                _check_reduction(vault, leg, fill, instrument, certificates)
             else:
-                _check_added_risk(vault, leg, instrument, certificate)
+                _check_added_risk(vault, leg, instrument, certificates)
 
 
 def _apply(
@@ -167,7 +167,7 @@ def _apply(
     return _Leg(key=key, before=before, old_lots=old, new_lots=new)
 
 
-def _check_added_risk(vault: Vault, leg: _Leg, instrument: Instrument, certificate: Certificate) -> None:
+def _check_added_risk(vault: Vault, leg: _Leg, instrument: Instrument, certificates: Certificates) -> None:
     world, underlying = vault.world, instrument.head.underlying
     assert world.current is not None
     as_of = world.current.as_of
@@ -179,25 +179,25 @@ def _check_added_risk(vault: Vault, leg: _Leg, instrument: Instrument, certifica
     require(fits, "LotsOutOfRange", leg.new_lots, shift)
     account = vault.account(leg.key)
     require(len(account.book) <= MAX_TRADED_POSITIONS, "TooManyPositions", leg.key, MAX_TRADED_POSITIONS)
-    margin = vault.margin(leg.key, certificate)
+    margin = vault.margin(leg.key, under(certificates, baseline=False))
     require(is_fresh(margin), "PriceNotFresh", leg.key)
-    margin = _tighter(vault, leg.key, certificate, margin)
+    margin = _tighter(vault, leg.key, certificates, margin)
     require(margin.equity >= margin.initial, "InitialMargin", leg.key, margin.equity, margin.initial)
     vault.require_quote(leg.key, margin.quote)
     account.last_check_block = world.block
 
 
 def _check_reduction(
-    vault: Vault, leg: _Leg, fill: Fill, instrument: Instrument, certificate: Certificate
+    vault: Vault, leg: _Leg, fill: Fill, instrument: Instrument, certificates: Certificates
 ) -> None:
     """Require the band, and IM or that MM does not rise and ``E1 M0 >= E0 M1``; under the baseline too."""
     require(instrument.priced, "PriceStale", instrument.head.underlying)
     band = instrument.spot * REDUCE_BAND_BPS // BPS
     inside = abs(fill.price_ticks - instrument.mark) <= band
     require(inside, "PriceOutsideBand", fill.price_ticks, instrument.mark, band)
-    margin = vault.margin(leg.key, certificate)
+    margin = vault.margin(leg.key, under(certificates, baseline=False))
     if is_fresh(margin):
-        margin = _tighter(vault, leg.key, certificate, margin)
+        margin = _tighter(vault, leg.key, certificates, margin)
         if margin.equity >= margin.initial:
             vault.account(leg.key).last_check_block = vault.world.block
             return
@@ -210,11 +210,12 @@ def _check_reduction(
     require(helps, "ReduceRaisesRisk", leg.key, after.equity, after.maintenance)
 
 
-def _tighter(vault: Vault, key: bytes, certificate: Certificate, margin: Margin) -> Margin:
+def _tighter(vault: Vault, key: bytes, certificates: Certificates, margin: Margin) -> Margin:
     """Return the current margin, or the baseline's by U and floors if only that one falls short."""
-    if margin.equity < margin.initial:
+    current = vault.world.current
+    if margin.equity < margin.initial or (current is not None and current.mature):
         return margin
-    old = vault.margin(key, certificate, baseline=True, lanes=False)
+    old = vault.margin(key, under(certificates, baseline=True), baseline=True, lanes=False)
     return old if _counts(old) and old.equity < old.initial else margin
 
 

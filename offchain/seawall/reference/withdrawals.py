@@ -1,7 +1,7 @@
 """What leaves the vault: at once without positions, in two steps with them. Section 4 of the specification."""
 
 from seawall.reference.account import Account, Request
-from seawall.reference.certificate import EMPTY, Certificate
+from seawall.reference.certificate import Certificates, under
 from seawall.reference.integers import BPS, WAD, ceil_div, mul_div_up
 from seawall.reference.ledger import Vault
 from seawall.reference.rejection import Rejected, require
@@ -46,7 +46,7 @@ def request_withdrawal(vault: Vault, key: bytes, value: int, *, sender: bytes) -
 
 
 def claim_withdrawal(
-    vault: Vault, key: bytes, *, to: bytes, sender: bytes, certificate: Certificate = EMPTY
+    vault: Vault, key: bytes, *, to: bytes, sender: bytes, certificates: Certificates = ()
 ) -> int:
     """Pay a request once everything it depends on was observed after it, and return what was paid.
 
@@ -64,7 +64,7 @@ def claim_withdrawal(
         account.request = None
         if not account.is_open:
             return _pay_out(vault, key, request.value)
-        _require_claimable(vault, key, request, certificate)
+        _require_claimable(vault, key, request, certificates)
         account.last_check_block = vault.world.block
         capacity = vault.tokens * OUTFLOW_BPS // BPS
         paid = _pay_out(vault, key, request.value)
@@ -83,10 +83,10 @@ def _withdrawable(vault: Vault, key: bytes, value: int, to: bytes, sender: bytes
     return account
 
 
-def _require_claimable(vault: Vault, key: bytes, request: Request, certificate: Certificate) -> None:
+def _require_claimable(vault: Vault, key: bytes, request: Request, certificates: Certificates) -> None:
     world, manifest = vault.world, vault.world.current
     as_of = manifest.as_of if manifest else 0
-    margin = vault.margin(key, certificate)
+    margin = vault.margin(key, under(certificates, baseline=False))
     young = margin.oldest_price_at <= request.requested_at
     require(not young, "RequestTooYoung", key, request.requested_at)
     require(is_fresh(margin), "PriceNotFresh", key)
@@ -97,7 +97,7 @@ def _require_claimable(vault: Vault, key: bytes, request: Request, certificate: 
         return
     require(as_of > request.requested_at, "RequestTooYoung", key, request.requested_at)
     _require_left(key, margin, request.value, margin.initial)
-    base = vault.margin(key, certificate, baseline=True)
+    base = vault.margin(key, under(certificates, baseline=True), baseline=True)
     require(not base.flags & (Flag.MISSING | Flag.NO_MANIFEST), "WithdrawalNotYet", key, base.flags)
     _require_left(key, base, request.value, base.initial)
 
@@ -114,7 +114,7 @@ def _pay_out(vault: Vault, key: bytes, value: int) -> int:
     account = vault.account(key)
     require(value <= account.cash or account.is_open, "InsufficientCash", key, account.cash, value)
     account.credit(-value)
-    vault.use_reserve()
+    vault.use_reserve(value)
     if vault.is_open:
         vault.repay_from_fund()
     withheld = mul_div_up(value, vault.exit_haircut_wad(), WAD)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -103,7 +104,7 @@ def test_every_account_finds_a_proof_of_its_book_and_nobody_else_does(path: Path
     leaves = leaves_of(books)
     tree = book_tree(leaves)
     store = LeafStore(path)
-    store.put(tree, leaves, books, epoch=5, block=9)
+    store.put(tree, leaves, books, epoch=5, block=9, as_of=0)
     shortfalls = {leaf.words: leaf.shortfall for leaf in leaves}
     for book in books:
         shown = store.find(tree.root, book.account)
@@ -117,25 +118,47 @@ def test_every_account_finds_a_proof_of_its_book_and_nobody_else_does(path: Path
 def test_an_account_without_a_leaf_is_left_out(path: Path) -> None:
     books = books_of(3)
     leaves = leaves_of(books[:2])
-    LeafStore(path).put(book_tree(leaves), leaves, books, epoch=1, block=1)
+    LeafStore(path).put(book_tree(leaves), leaves, books, epoch=1, block=1, as_of=0)
     assert LeafStore(path).find(book_tree(leaves).root, books[1].account) is not None
     assert LeafStore(path).find(book_tree(leaves).root, books[2].account) is None
 
 
-def test_old_epochs_are_forgotten_and_putting_twice_changes_nothing(path: Path) -> None:
-    store, roots = LeafStore(path), []
-    for epoch in range(1, 9):
-        books = books_of(5, seed=epoch)
+HOUR_S = 3_600
+
+
+def put_hourly(store: LeafStore, hours: Sequence[int], *, in_force: Sequence[int] = ()) -> list[bytes]:
+    """Put a tree at each of these hours, the last while trees of these places are in force; return the roots."""
+    roots: list[bytes] = []
+    for epoch, hour in enumerate(hours):
+        books = books_of(5, seed=epoch + 1)
         leaves = leaves_of(books)
         tree = book_tree(leaves)
         roots.append(tree.root)
+        kept = [roots[place] for place in in_force if place < len(roots)]
         for _ in range(2):
-            store.put(tree, leaves, books, epoch=epoch, block=epoch)
+            store.put(tree, leaves, books, epoch=epoch, block=epoch, as_of=hour * HOUR_S, in_force=kept)
+    return roots
+
+
+def test_proofs_outlive_every_manifest_that_may_be_the_baseline_and_putting_twice_changes_nothing(
+    path: Path,
+) -> None:
+    store = LeafStore(path)
+    roots = put_hourly(store, range(8))
     account = (0).to_bytes(32, "big")
     assert [store.find(root, account) is not None for root in roots] == [False] * 4 + [True] * 4
     with closing(sqlite3.connect(path)) as connection:
-        counts = [connection.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in ("roots", "books")]
+        counts = [
+            connection.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in ("manifests", "books")
+        ]
     assert counts == [4, 20]
+
+
+def test_proofs_under_a_manifest_in_force_are_kept_however_long_no_other_came(path: Path) -> None:
+    store = LeafStore(path)
+    roots = put_hourly(store, [0, 1, 90, 91], in_force=[1])
+    account = (0).to_bytes(32, "big")
+    assert [store.find(root, account) is not None for root in roots] == [False, True, True, True]
 
 
 def test_no_file_means_no_book_and_a_broken_one_is_said_to_be(path: Path) -> None:
@@ -145,7 +168,7 @@ def test_no_file_means_no_book_and_a_broken_one_is_said_to_be(path: Path) -> Non
     with pytest.raises(StoreError, match=r"keeper\.books"):
         LeafStore(path).find(b"\1" * 32, b"\2" * 32)
     with pytest.raises(StoreError, match=r"keeper\.books"):
-        LeafStore(path).put(book_tree([]), [], [], epoch=1, block=1)
+        LeafStore(path).put(book_tree([]), [], [], epoch=1, block=1, as_of=0)
 
 
 def test_an_expired_position_takes_no_part_in_hedges() -> None:

@@ -51,11 +51,11 @@ def proposal_of(venue: tuple[ChainView, Computed], bars: Bars = BARS) -> Proposa
 def altered(
     venue: tuple[ChainView, Computed], change: dict[str, object], *, slot: int | None = None
 ) -> Proposal:
-    """Return the proposal with fields of one record of page 0 changed, or of its first atom."""
+    """Return the proposal with fields of one record of page 0 changed, or of its riskiest atom."""
     proposal, page = proposal_of(venue), decode_page(venue[1].payloads[0])
     if slot is None:
-        atoms = (replace(page.atoms[0], **change), *page.atoms[1:])
-        page = replace(page, atoms=atoms)
+        atoms = sorted(page.atoms, key=lambda atom: -atom.shortfall)
+        page = replace(page, atoms=(replace(atoms[0], **change), *atoms[1:]))
     else:
         records = list(page.records)
         records[slot] = replace(records[slot], **change)

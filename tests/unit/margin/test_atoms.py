@@ -1,5 +1,7 @@
 """Which hedges are offered, which are chosen, and that none is certified below its tail risk."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 from tests.unit.margin.test_revaluation import scenario_set
@@ -18,7 +20,7 @@ from seawall.margin.perpetuals import leg_shortfall, spot_pnl
 from seawall.margin.revaluation import revalued_pnl, value_chain
 from seawall.margin.settings import AtomSettings, ModelSettings
 from seawall.margin.shortfall import expected_shortfall
-from seawall.margin.structures import Legs, structures
+from seawall.margin.structures import Legs, structures, verticals
 from seawall.margin.surface import levels_from
 
 MODEL = ModelSettings()
@@ -49,7 +51,9 @@ class Market:
         self.delta = value_chain(chain, levels, settings=MODEL.surface).delta
         self.listed = structures(chain, self.delta, SPOTS, largest_ratio=20, neighbours=3)
 
-    def choose(self, books: Floats, settings: AtomSettings = SETTINGS) -> list[CertifiedAtom]:
+    def choose(
+        self, books: Floats, settings: AtomSettings = SETTINGS, *, always: Collection[Legs] = ()
+    ) -> list[CertifiedAtom]:
         return choose_atoms(
             self.pnl,
             self.weights,
@@ -60,6 +64,7 @@ class Market:
             settings=settings,
             seed=0,
             spots=2,
+            always=always,
         )
 
 
@@ -84,7 +89,8 @@ def test_structures_are_two_or_three_instruments_each_once(market: Market) -> No
         assert len(legs) in (2, 3)
         assert columns == sorted(set(columns))
         assert all(lots for _, lots in legs)
-        assert len({int(market.owner[c]) for c in columns}) == 1 or set(columns) == {0, 1}
+        across = set(columns) == {0, 1} or (len(columns) == 2 and columns[0] >= 2)
+        assert len({int(market.owner[c]) for c in columns}) == 1 or across
 
 
 def test_every_kind_of_hedge_is_among_the_structures(market: Market) -> None:
@@ -105,6 +111,44 @@ def test_every_kind_of_hedge_is_among_the_structures(market: Market) -> None:
     missing = [legs for legs in wanted if legs not in market.listed]
     assert missing == [((0, 1), (1, -3))]
     assert ((0, 3), (1, -10)) in market.listed
+
+
+def test_options_that_pay_alike_are_paired_across_underlyings_at_equal_value(market: Market) -> None:
+    pairs = {legs for legs in market.listed if len({int(market.owner[column]) for column, _ in legs}) == 2}
+    options = [i for i, dated in enumerate(DATED) if dated.payoff is not Payoff.FUTURE]
+    assert pairs == {((0, 3), (1, -10))} | {
+        ((2 + i, 3), (2 + j, -10))
+        for i in options
+        for j in options
+        if DATED[i].underlying < DATED[j].underlying
+        and (DATED[i].payoff, DATED[i].strike, DATED[i].hours)
+        == (DATED[j].payoff, DATED[j].strike, DATED[j].hours)
+    }
+
+
+@pytest.mark.parametrize(
+    ("payoff", "strike", "hours", "paired"),
+    [
+        (Payoff.CALL, 1.05, 24.0, True),
+        (Payoff.CALL, 0.95, 24.0, True),
+        (Payoff.CALL, 1.07, 24.0, False),
+        (Payoff.CALL, 0.93, 24.0, False),
+        (Payoff.PUT, 1.0, 24.0, False),
+        (Payoff.CALL, 1.0, 48.0, False),
+        (Payoff.CALL, 1.0, -1.0, False),
+    ],
+)
+def test_only_options_of_one_payoff_and_expiry_and_of_near_strikes_are_paired(
+    payoff: Payoff, strike: float, hours: float, paired: bool
+) -> None:
+    dated = [
+        Dated(underlying=0, payoff=Payoff.CALL, strike=1.0, hours=24.0),
+        Dated(underlying=1, payoff=payoff, strike=strike, hours=hours),
+        Dated(underlying=1, payoff=Payoff.CALL, strike=1.2, hours=24.0),
+    ]
+    found = structures(Chain.of(dated), np.full(3, 0.5), np.full(2, 1e6), largest_ratio=10, neighbours=3)
+    assert (((2, 1), (3, -1)) in found) == paired
+    assert ((2, 1), (4, -1)) not in found
 
 
 def test_what_has_expired_is_in_no_structure() -> None:
@@ -134,14 +178,33 @@ def test_every_atom_saves_what_is_asked_for(market: Market, atoms: list[Certifie
     assert all(atom.shortfall <= 0.1 * gross(atom.legs, market) for atom in few)
 
 
-def test_the_first_atoms_hedge_everything_dated_with_its_spot_on_either_side(
+def test_the_first_atoms_hedge_everything_dated_with_its_spot_on_either_side_or_have_no_risk(
     market: Market, atoms: list[CertifiedAtom]
 ) -> None:
-    first = [atom.legs for atom in atoms[: 2 * len(DATED)]]
-    assert all(len(legs) == 2 and legs[0][0] == market.owner[legs[1][0]] for legs in first)
-    assert {(legs[1][0], legs[1][1] > 0) for legs in first} == {
+    free = {atom.legs for atom in atoms if atom.shortfall <= 1e-6 * gross(atom.legs, market)}
+    first = {atom.legs for atom in atoms[: 2 * len(DATED) + len(free)]}
+    assert len(free) == 12  # calls less puts less futures: three strikes of two expiries, on both sides
+    assert free < first
+    hedges = first - free
+    assert all(len(legs) == 2 and legs[0][0] == market.owner[legs[1][0]] for legs in hedges)
+    assert {(legs[1][0], legs[1][1] > 0) for legs in hedges} == {
         (column, side) for column in range(2, COLUMNS) for side in (True, False)
     }
+
+
+def test_what_is_asked_for_is_among_the_first_however_little_it_saves(market: Market) -> None:
+    """Vertical spreads of neighbouring strikes, on both sides: any other of their expiry is a sum of them."""
+    asked = verticals(Chain.of(DATED), columns=2)
+    assert len(asked) == 16
+    assert asked < set(market.listed)
+    settings = AtomSettings(selection_books=0, minimum_saving=0.9)
+    plain = {atom.legs for atom in market.choose(np.zeros((0, COLUMNS)), settings)}
+    chosen = [atom.legs for atom in market.choose(np.zeros((0, COLUMNS)), settings, always=asked)]
+    both = asked | {tuple((column, -lots) for column, lots in legs) for legs in asked}
+    assert set(chosen) == plain | both
+    assert not both <= plain
+    most = 2 * len(DATED) + 12 + len(both)
+    assert both <= set(chosen[:most])
 
 
 def test_atoms_that_the_books_that_exist_would_use_come_before_the_rest(market: Market) -> None:
@@ -156,8 +219,8 @@ def test_atoms_that_the_books_that_exist_would_use_come_before_the_rest(market: 
     for row in np.flatnonzero(used > 1.0):
         legs, sign = market.listed[row % len(market.listed)], 1 if row < len(market.listed) else -1
         places.append(at[tuple((column, sign * lots) for column, lots in legs)])
-    # The first hedges, and no more than a program's basis for each of three books.
-    most = 2 * len(DATED) + 3 * COLUMNS
+    # The first hedges, and no more than a program's basis for each of four books.
+    most = 2 * len(DATED) + 4 * COLUMNS
     assert places
     assert max(places) < most < len(chosen) / 3
 

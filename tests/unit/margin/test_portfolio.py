@@ -120,6 +120,17 @@ def test_what_has_expired_has_neither_legs_nor_lanes_nor_atoms(found: PortfolioE
     assert all(column != EXPIRED for atom in found.atoms for column, _ in atom.legs)
 
 
+def test_no_leg_is_left_out_however_little_it_can_lose(closes: Floats) -> None:
+    """Many lots of next to nothing are something: U is above the tail risk of every book."""
+    far = [Dated(underlying=0, payoff=Payoff.CALL, strike=strike, hours=36.0) for strike in (1.1, 7.0)]
+    risk = run(closes, np.zeros((0, 4)), dated=far).risk
+    exact = expected_shortfall(np.hstack([risk.pnl, -risk.pnl]), risk.scenarios.weights).reshape(2, 4)
+    assert (exact > 0).all()
+    assert exact[:, 3].max() < 1e-9 < exact[:, 2].min()
+    np.testing.assert_allclose(np.stack([risk.long_es, risk.short_es]), exact, rtol=1e-12)
+    assert not risk.lanes.values[:, 3].any()
+
+
 def test_a_future_against_its_spot_keeps_the_risk_of_the_basis(found: PortfolioEstimate) -> None:
     basis = found.risk.pnl[:, FUTURE] - found.risk.pnl[:, 1]
     shortfall = float(expected_shortfall(basis[:, None], found.risk.scenarios.weights)[0])

@@ -23,6 +23,7 @@ from seawall.reference import (
     live_mark,
     spot_state,
 )
+from seawall.reference.marks import is_expired
 
 SPOT = 1_000_000
 
@@ -130,7 +131,8 @@ def test_flags_follow_the_age_of_the_price(data: st.DataObject, age: int) -> Non
     spot = manifest.pages[0].head.reference_spot
     prices = {0: Price(ticks=spot, observed_at=NOW - age)}
     margin = assess(book, cash=0, manifest=manifest, prices=prices, now=NOW, open_interest={})
-    assert bool(margin.flags & Flag.NOT_FRESH) == (age > 30)
+    waits = slot is not None and is_expired(manifest.pages[0].records[slot], now=NOW)  # for its average
+    assert bool(margin.flags & Flag.NOT_FRESH) == (age > 30 or waits)
     assert bool(margin.flags & Flag.STALE) == (age > 120)
     assert bool(margin.flags & Flag.NONE_PRICED) == (age > 120)
     assert bool(margin.flags & Flag.MISSING) == (slot is None)

@@ -1,0 +1,43 @@
+"""What a keeper shows an operator of its numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seawall.keeper.compute import Computed
+from seawall.keeper.view import ChainView
+
+__all__ = ["numbers_of"]
+
+
+def numbers_of(view: ChainView, computed: Computed) -> dict[str, Any]:
+    """Return what a dry run says of a keeper's numbers."""
+    ratios = {
+        f"{u.symbol} initial margin, long / short": f"{long:.2%} / {short:.2%}"
+        for u, long, short in zip(
+            view.underlyings, computed.posted.long_es, computed.posted.short_es, strict=True
+        )
+    }
+    return {
+        "epoch in force": view.epoch,
+        "as of": computed.as_of,
+        "scenarios": len(computed.risk.scenarios.weights),
+        "lambda": computed.posted.lambda_bps / 10_000,
+        "least L / ES of live books": computed.risk.live.minimum,
+        **_implied(view, computed),
+        **ratios,
+    }
+
+
+def _implied(view: ChainView, computed: Computed) -> dict[str, str]:
+    """Return by underlying what its surface goes through."""
+    if computed.implied is None:
+        return {"implied volatility": "none is read, the model's own stands"}
+    shown = {}
+    for underlying, quote in zip(view.underlyings, computed.implied.quotes, strict=True):
+        bounded = (
+            ", held at the limit to the model's own" if underlying.symbol in computed.implied.bounded else ""
+        )
+        said = "none young enough, the model's own stands" if quote is None else f"{quote.level:.1%}{bounded}"
+        shown[f"{underlying.symbol} implied volatility"] = said
+    return shown

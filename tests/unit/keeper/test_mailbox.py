@@ -1,0 +1,130 @@
+"""What keepers hand each other: it arrives as it was sent, and nothing hostile is believed or read to the end."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from seawall.errors import PageError
+from seawall.keeper import mailbox as mailbox_module
+from seawall.keeper import wire
+from seawall.keeper.baskets import BasketRequest
+from seawall.keeper.books import BookLeaf
+from seawall.keeper.compute import Proposal
+from seawall.keeper.mailbox import MAX_MESSAGE_BYTES, Mailbox
+from seawall.keeper.wire import decode_proposal, encode_proposal
+from seawall.page.manifest import Manifest
+
+ORACLE = "0x" + "22" * 20
+words = st.lists(st.integers(0, 2**256 - 1), min_size=1, max_size=6).map(tuple)
+leaves = st.builds(BookLeaf, words=words, shortfall=st.integers(0, 2**256 - 1))
+hashes = st.binary(min_size=32, max_size=32)
+baskets = st.builds(
+    BasketRequest,
+    account=hashes,
+    positions=st.just(((0, 1, 2, -3), (4, 5, 6, 7))),
+    expires_at=st.integers(1, 2**40 - 1),
+    signature=st.sampled_from([b"", bytes(65)]),
+)
+
+
+def manifest(epoch: int = 3) -> Manifest:
+    return Manifest(
+        epoch=epoch,
+        as_of=1_700_000_000,
+        valid_until=1_700_001_000,
+        config_digest=b"\1" * 32,
+        book_root=b"\2" * 32,
+        book_block=77,
+        inputs_hash=b"\3" * 32,
+        model_hash=b"\4" * 32,
+        pages=(b"\5" * 32, b"\6" * 32),
+    )
+
+
+@given(
+    payloads=st.lists(st.binary(max_size=300), max_size=3).map(tuple),
+    books=st.lists(leaves, max_size=8).map(tuple),
+    asked=st.lists(baskets, max_size=2).map(tuple),
+)
+def test_a_proposal_arrives_as_it_was_sent(
+    payloads: tuple[bytes, ...], books: tuple[BookLeaf, ...], asked: tuple[BasketRequest, ...]
+) -> None:
+    sent = Proposal(manifest=manifest(), payloads=payloads, books=books, baskets=asked)
+    assert decode_proposal(encode_proposal(sent)) == sent
+
+
+SENT = encode_proposal(
+    Proposal(
+        manifest=manifest(), payloads=(b"page" * 50,), books=(BookLeaf(words=(1, 2, 3), shortfall=10**12),)
+    )
+)
+
+
+@given(at=st.integers(0, len(SENT) - 1), flip=st.integers(1, 255))
+def test_altered_bytes_are_another_proposal_or_refused(at: int, flip: int) -> None:
+    altered = bytearray(SENT)
+    altered[at] ^= flip
+    with pytest.raises(PageError):
+        decode_proposal(bytes(altered))
+
+
+@given(end=st.integers(0, len(SENT) - 1))
+def test_a_cut_proposal_is_refused(end: int) -> None:
+    with pytest.raises(PageError):
+        decode_proposal(SENT[:end])
+
+
+@given(content=st.binary(max_size=400))
+def test_what_unpacks_to_no_proposal_is_refused(content: bytes) -> None:
+    with pytest.raises(PageError):
+        decode_proposal(wire._MAGIC + zlib.compress(content))
+
+
+def test_bytes_behind_the_end_are_refused() -> None:
+    content = zlib.decompress(SENT[len(wire._MAGIC) :])
+    decode_proposal(wire._MAGIC + zlib.compress(content))
+    with pytest.raises(PageError, match="behind its end"):
+        decode_proposal(wire._MAGIC + zlib.compress(content + b"x"))
+
+
+def test_what_unpacks_to_more_than_is_allowed_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MAX_UNPACKED_BYTES", 1_000_000)
+    bomb = wire._MAGIC + zlib.compress(bytes(50_000_000))
+    assert len(bomb) < 100_000
+    with pytest.raises(PageError, match="1,000,000 bytes"):
+        decode_proposal(bomb)
+    large = Proposal(manifest=manifest(), payloads=(bytes(2_000_000),))
+    with pytest.raises(PageError, match="more than other keepers read"):
+        encode_proposal(large)
+
+
+def test_files_beyond_their_size_are_not_read_and_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[dict[str, object]] = []
+    monkeypatch.setattr(mailbox_module, "MAX_PROPOSAL_BYTES", len(SENT) - 1)
+    monkeypatch.setattr(mailbox_module._log, "warning", lambda _, **fields: said.append(fields))
+    box = Mailbox(tmp_path, oracle=ORACLE)
+    (tmp_path / ORACLE / "proposal-3.bin").write_bytes(SENT)
+    (tmp_path / ORACLE / "prices-0xabc.json").write_bytes(b" " * MAX_MESSAGE_BYTES + b"{}")
+    for _ in range(3):
+        assert box.proposal(3) is None
+        assert box.prices(("0xABC",)) == []
+    assert [fields["name"] for fields in said] == ["proposal-3.bin", "prices-0xabc.json"]
+    assert f"at most {len(SENT) - 1:,} are read" in str(said[0]["reason"])
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[" * 50_000, b'{"signature": 5}', b"\xff"])
+def test_a_malformed_message_is_none(tmp_path: Path, content: bytes) -> None:
+    box = Mailbox(tmp_path, oracle=ORACLE)
+    (tmp_path / ORACLE / "prices-0xabc.json").write_bytes(content)
+    (tmp_path / ORACLE / f"signature-3-{'00' * 8}-0xabc.json").write_bytes(content)
+    (tmp_path / ORACLE / "proposal-3.bin").write_bytes(content)
+    assert box.prices(("0xabc",)) == []
+    assert box.signatures(3, bytes(32), ("0xabc",)) == {}
+    assert box.proposal(3) is None
