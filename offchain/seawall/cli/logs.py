@@ -27,5 +27,6 @@ def configure_logs(settings: LogConfig) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up for every message: whoever replaces standard error may close the one there was.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
