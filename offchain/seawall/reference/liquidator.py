@@ -88,36 +88,20 @@ class Liquidator:
         own = self._shows_own(key, seller_certificates)
         if health.equity < 0:
             self._require_loss_proven(key, health)
-        try:
+
+        def sold(part_wad: int) -> int:
+            certificates = buyer_certificates, seller_certificates
             with self._atomic():
-                paid = self._sell(
-                    key,
-                    buyer,
-                    health,
-                    k_wad,
-                    fraction,
-                    largest,
-                    buyer_certificates,
-                    seller_certificates,
-                )
+                paid = self._sell(key, buyer, health, k_wad, part_wad, largest, *certificates)
                 self._require_paid(paid, max_paid)
+            return paid
+
+        try:
+            return fraction, sold(fraction)
         except Rejected as rejected:
             if rejected.name != "HealthFell" or not own or max_fraction_wad < WAD or fraction == WAD:
                 raise
-            fraction = WAD
-            with self._atomic():
-                paid = self._sell(
-                    key,
-                    buyer,
-                    health,
-                    k_wad,
-                    fraction,
-                    largest,
-                    buyer_certificates,
-                    seller_certificates,
-                )
-                self._require_paid(paid, max_paid)
-        return fraction, paid
+        return WAD, sold(WAD)
 
     def end(self, key: bytes, certificates: Certificates = ()) -> None:
         """End the auction of an account that is healthy again; after a proof, that meets its initial margin."""
