@@ -118,6 +118,8 @@ class KeeperConfig(_Section):
     market_data: Path | None = None
     implied_data: Path | None = None
     implied_max_age_s: int = Field(default=3600, gt=0)
+    depth_data: Path | None = None
+    chain_data: Path | None = None
 
 
 class LogConfig(_Section):

@@ -9,7 +9,8 @@ from tests.property.margin_strategies import SHORT, close_paths
 from tests.property.margin_strategies import float_errors_raise as float_errors_raise
 
 from seawall.arrays import Floats
-from seawall.margin.perpetuals import leg_shortfall, spot_pnl
+from seawall.margin.breaks import BreakSettings
+from seawall.margin.perpetuals import joint_returns, leg_shortfall, spot_pnl
 from seawall.margin.scenarios import (
     ScenarioSet,
     block_shuffled_rows,
@@ -20,9 +21,10 @@ from seawall.margin.scenarios import (
 from seawall.margin.settings import ModelSettings
 from seawall.margin.shortfall import tail_measures
 from seawall.margin.stress import Role, stress_log_returns
-from seawall.margin.volatility import sigma_path
+from seawall.margin.volatility import break_strength, sigma_path
 
-STRESS = stress_log_returns([Role.MAJOR, Role.OTHER])
+ROLES = [Role.MAJOR, Role.OTHER]
+STRESS = stress_log_returns(ROLES)
 
 
 def scenarios_of(closes: Floats, *, now: int | None = None, settings: ModelSettings = SHORT) -> ScenarioSet:
@@ -57,11 +59,41 @@ def test_historical_rows_are_past_moves_at_todays_volatility(closes: Floats) -> 
     last = len(closes) - 1
     for i in range(made.historical):
         start = last - 24 - 4 * (made.historical - 1 - i)
-        factor = np.clip(sigma[last] / sigma[start], 0.5, 2.5)
+        factor = np.clip(sigma[last] / sigma[start], SHORT.rescale_min, SHORT.rescale_max)
         expected = np.log(closes[start + 24] / closes[start]) * factor
         np.testing.assert_allclose(made.log_returns[i], expected, rtol=1e-9, atol=1e-12)
     oldest = last - 24 - 4 * (made.historical - 1)
     assert oldest - 4 < 0 or np.isnan(sigma[oldest - 4]).any()
+
+
+@given(close_paths(days=8, bar_h=1.0, columns=2))
+def test_falls_and_rises_are_rescaled_by_volatilities_of_their_own(closes: Floats) -> None:
+    settings = replace(SHORT, side_share=0.8)
+    sigma, down, up = (sigma_path(closes, bar_h=1.0, settings=settings, side=side) for side in (0, -1, 1))
+    made = build_scenarios(closes, sigma, bar_h=1.0, settings=settings, stress=STRESS, sides=(down, up))
+    last = len(closes) - 1
+    starts = last - 24 - 4 * np.arange(made.historical)[::-1]
+    moves = np.log(closes[starts + 24] / closes[starts])
+    for falling, side in ((True, down), (False, up)):
+        factor = np.clip(side[last] / side[starts], SHORT.rescale_min, SHORT.rescale_max)
+        here = (moves < 0) == falling
+        np.testing.assert_allclose(
+            made.log_returns[: made.historical][here], (moves * factor)[here], rtol=1e-9, atol=1e-12
+        )
+    np.testing.assert_array_equal(made.sigma_now, sigma[last])
+
+
+@given(close_paths(days=8, bar_h=1.0, columns=2), st.data())
+def test_bars_after_t_never_change_the_joint_returns_at_t(closes: Floats, data: st.DataObject) -> None:
+    now = data.draw(st.integers(24 * 5, len(closes) - 1))
+    sensitive = BreakSettings(enabled=True, allowance=0.3, limit=3.0, score_cap=2.0, decay_days=2.0)
+    settings = replace(SHORT, side_share=0.5, breaks=sensitive)
+    sigma, seen = joint_returns(closes[: now + 1], bar_h=1.0, roles=ROLES, settings=settings)
+    whole, _ = joint_returns(closes, bar_h=1.0, roles=ROLES, settings=settings)
+    np.testing.assert_allclose(whole[: now + 1], sigma, rtol=1e-12)
+    strength = break_strength(closes, bar_h=1.0, settings=settings)[now].max()
+    expected = (1.0 + strength) * settings.stress_probability
+    np.testing.assert_allclose(seen.weights[-seen.stress :], expected, rtol=1e-9)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40))

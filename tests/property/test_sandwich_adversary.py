@@ -91,14 +91,15 @@ def test_INV_06_shown_with_its_proof_the_worst_book_is_maintained_at_the_factor_
     published: Published, starts: Lots
 ) -> None:
     """At 0.79 of its tail risk and more, by the engine's reference, with floors and factor as they are in force."""
-    lots = whole(published, least_maintained(published, starts, rounds=10).book)
+    found = least_maintained(published, np.concatenate([starts, 10**5 * published.atoms]), rounds=10)
+    lots = whole(published, found.book)
     book, exact = published.book(lots[0]), published.view.tick * float(published.shortfall(lots)[0])
     shown = ceil(exact)
     leaf = book_leaf(shown, book.words())
     tree = MerkleTree([leaf, book_leaf(1, (1 << 8, 2))])
     alone = maintained(published, book, tree.root, Certificate())
     proven = maintained(published, book, tree.root, Certificate(book_shortfall=shown, proof=tree.proof(leaf)))
-    assert alone < 0.28 * exact
+    assert alone < 0.3 * exact
     assert 0.79 * exact <= proven <= FACTORS.maintenance_factor_bps * exact / 10_000 + 1
 
 

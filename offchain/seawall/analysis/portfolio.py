@@ -124,8 +124,9 @@ def judge(book: Book, bars: Bars, *, settings: KeeperSettings) -> JudgedBook:
     )
     units = np.zeros(m + len(dated))
     np.add.at(units, column, book.quantities)
+    _, closes = known.gridded()
     estimate = estimate_portfolio(
-        known.closes,
+        closes,
         bar_h=known.bar_s / 3600.0,
         roles=[settings.role(symbol) for symbol in known.symbols],
         settings=settings.model,

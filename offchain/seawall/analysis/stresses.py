@@ -106,10 +106,13 @@ def past_scenarios(judged: JudgedBook, *, settings: KeeperSettings, worst: int) 
     """
     model, bars = settings.model, judged.bars
     horizon = model.bars(model.horizon_h, bar_h=bars.bar_s / 3600.0)
-    logs = log_closes(bars.closes)
-    if len(logs) <= horizon or worst < 1:
+    times, closes = bars.gridded()
+    if len(closes) <= horizon or worst < 1:
         return []
+    logs = log_closes(closes)
     moves = logs[horizon:] - logs[:-horizon]
+    known = np.isfinite(moves).all(axis=1)
+    moves, times = moves[known], times[:-horizon][known]
     vols = np.array([_along(row, model) for row in moves])
     pnl = _pnl(judged, moves, vols, settings=settings) @ judged.units
     found: list[Scenario] = []
@@ -117,8 +120,8 @@ def past_scenarios(judged: JudgedBook, *, settings: KeeperSettings, worst: int) 
     for row in np.argsort(pnl, kind="stable"):
         if taken[row]:
             continue
-        taken[max(row - horizon + 1, 0) : row + horizon] = True
-        day = np.datetime64(int(bars.known_at[row]), "s")
+        taken |= np.abs(times - times[row]) < horizon * bars.bar_s
+        day = np.datetime64(int(times[row]), "s")
         found.append(
             Scenario(
                 name=f"{str(day)[:16].replace('T', ' ')}, as it was",

@@ -31,17 +31,18 @@ class TailRow:
 def scenario_names(judged: JudgedBook, *, settings: ModelSettings) -> list[str]:
     """Return what each scenario is: the hours of a past move, a kind of synthetic row, or a stress row's name."""
     bars, scenarios = judged.bars, judged.estimate.risk.scenarios
+    times, closes = bars.gridded()
     bar_h = bars.bar_s / 3600.0
     horizon = settings.bars(settings.horizon_h, bar_h=bar_h)
     starts = historical_rows(
-        log_closes(bars.closes),
-        sigma_path(bars.closes, bar_h=bar_h, settings=settings),
-        now=len(bars.closes) - 1,
+        log_closes(closes),
+        sigma_path(closes, bar_h=bar_h, settings=settings),
+        now=len(closes) - 1,
         horizon_bars=horizon,
         step_bars=settings.bars(settings.step_h, bar_h=bar_h),
         window_bars=settings.bars(settings.window_days * 24.0, bar_h=bar_h),
     )
-    past = [f"{_when(int(bars.known_at[s]))} to {_when(int(bars.known_at[s + horizon]))}" for s in starts]
+    past = [f"{_when(int(times[s]))} to {_when(int(times[s + horizon]))}" for s in starts]
     if len(past) != scenarios.historical:
         past = ["past move"] * scenarios.historical
     half = scenarios.dependence // 2

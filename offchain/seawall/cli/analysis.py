@@ -123,10 +123,10 @@ def _judge(book: Path, data: Path | None) -> tuple[JudgedBook, KeeperSettings]:
     from seawall.analysis.portfolio import judge
     from seawall.keeper.settings import KeeperSettings
     from seawall.market.embedded import embedded_bars
-    from seawall.market.files import read_csv
+    from seawall.market.files import read_bars
 
     settings, held = KeeperSettings(), read_book(book)
-    bars = embedded_bars() if data is None else read_csv(data)
+    bars = embedded_bars() if data is None else read_bars(data)
     return judge(held, bars, settings=settings), settings
 
 

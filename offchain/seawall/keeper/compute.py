@@ -17,12 +17,16 @@ from seawall.keeper.pages import Numbers, page_inputs
 from seawall.keeper.policy import PostedRisk, post_within
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.view import ChainView, PageView
+from seawall.margin.depth import liquidity_inputs
 from seawall.margin.liquidity import LiquidityCoefficients, daily_volume_from_bars, liquidity_coefficients
 from seawall.margin.perpetuals import RiskEstimate
 from seawall.margin.portfolio import estimate_portfolio
 from seawall.margin.volatility import YEAR_H, sigma_path
 from seawall.market.bars import Bars
+from seawall.market.depth import DepthUse, use_depth
 from seawall.market.implied import ImpliedQuotes, ImpliedUse, use_implied
+from seawall.market.schema import OptionQuotes, OrderBook
+from seawall.market.surfaces import SurfaceUse, use_chains
 from seawall.page.encode import encode_page
 from seawall.page.manifest import Manifest, init_code_hash
 from seawall.page.units import lot_ticks, quote_value, value_ticks
@@ -30,6 +34,7 @@ from seawall.page.units import lot_ticks, quote_value, value_ticks
 __all__ = ["Computed", "Proposal", "compute", "propose", "spot_ticks"]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 _HOUR_S = 3600
 
@@ -54,8 +59,8 @@ class Computed:
         Coefficients by underlying; volume in ticks.
     payloads
         Bytes of page i for every page id i.
-    implied
-        What was taken from quotes of implied volatility; None without a source of them.
+    implied, depth, surfaces
+        What was taken from quotes of implied volatility, order books, chains of options; None without a source of them.
     """
 
     as_of: int
@@ -66,6 +71,8 @@ class Computed:
     liquidity: LiquidityCoefficients
     payloads: tuple[bytes, ...]
     implied: ImpliedUse | None = None
+    depth: DepthUse | None = None
+    surfaces: SurfaceUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +96,13 @@ def spot_ticks(view: ChainView, closes: Floats) -> Floats:
 
 
 def compute(
-    view: ChainView, bars: Bars, *, settings: KeeperSettings, implied: ImpliedQuotes | None = None
+    view: ChainView,
+    bars: Bars,
+    *,
+    settings: KeeperSettings,
+    implied: ImpliedQuotes | None = None,
+    depth: Sequence[OrderBook] | None = None,
+    chains: Sequence[OptionQuotes] | None = None,
 ) -> Computed:
     """Return a keeper's numbers from its own bars, all of which must be complete at the time.
 
@@ -102,6 +115,10 @@ def compute(
     implied
         Quotes of implied volatility: they enter the volatility, and the surface goes through them; without one young
         enough the surface of an underlying is the model's own volatility.
+    depth
+        Order books, from which liquidity is taken where they count; else from traded volume.
+    chains
+        Option quotes, to which the surface of an underlying is fitted where they can be; it stands before `implied`.
 
     Raises
     ------
@@ -120,9 +137,11 @@ def compute(
         if spot < 1:
             raise PageError(f"{underlying.symbol}: a lot is worth less than a tick: use a larger lot")
     listing = list_columns(view, spots=references, as_of=as_of)
-    use = None if implied is None else _implied(own, bar_h, implied, settings)
+    times, closes = own.gridded()
+    use = None if implied is None else _implied(own.symbols, times, closes, bar_h, implied, settings)
+    fitted = None if chains is None else use_chains(chains, own.symbols, as_of)
     estimate = estimate_portfolio(
-        own.closes,
+        closes,
         bar_h=bar_h,
         roles=[settings.role(u.symbol) for u in view.underlyings],
         settings=settings.model,
@@ -132,6 +151,7 @@ def compute(
         lot_value=np.array([quote_value(s * view.tick, token_decimals=view.token_decimals) for s in spots]),
         implied=None if use is None else use.history,
         quotes=None if use is None else use.quotes,
+        surfaces=None if fitted is None else fitted.surfaces,
     )
     risk, m = estimate.risk, len(spots)
     posted = post_within(
@@ -141,11 +161,18 @@ def compute(
         ranges=[u.probe_range for u in view.underlyings],
     )
     volume = daily_volume_from_bars(own.traded_value, bar_h=bar_h)
+    books = None if depth is None else use_depth(depth, own.symbols, as_of)
+    spread, daily = liquidity_inputs(
+        (None,) * m if books is None else books.books,
+        half_spread=settings.half_spread,
+        sigma_day=risk.sigma,
+        volume=volume,
+    )
     liquidity = liquidity_coefficients(
-        spread=np.full(len(spots), 2 * settings.half_spread),
+        spread=spread,
         sigma_day=risk.sigma,
         daily_volume=np.array(
-            [value_ticks(v, token_decimals=view.token_decimals, tick=view.tick) for v in volume]
+            [value_ticks(v, token_decimals=view.token_decimals, tick=view.tick) for v in daily]
         ),
     )
     # One factor for everything; what raises an underlying's probe raises all its legs.
@@ -175,6 +202,8 @@ def compute(
         liquidity=liquidity,
         payloads=tuple(encode_page(page) for page in pages),
         implied=use,
+        depth=books,
+        surfaces=fitted,
     )
 
 
@@ -203,11 +232,18 @@ def _leg_in_force(page: PageView, slot: int) -> float:
     return float(max(records[slot].leg_long, records[slot].leg_short))
 
 
-def _implied(bars: Bars, bar_h: float, quotes: ImpliedQuotes, settings: KeeperSettings) -> ImpliedUse:
+def _implied(
+    symbols: Sequence[str],
+    times: Ints,
+    closes: Floats,
+    bar_h: float,
+    quotes: ImpliedQuotes,
+    settings: KeeperSettings,
+) -> ImpliedUse:
     """Return what quotes say, held to the model's own volatility."""
     yearly = np.sqrt(YEAR_H / settings.model.horizon_h)
-    model = sigma_path(bars.closes, bar_h=bar_h, settings=settings.model) * yearly
-    return use_implied(quotes, bars.symbols, bars.known_at, model, settings=settings.implied)
+    model = sigma_path(closes, bar_h=bar_h, settings=settings.model) * yearly
+    return use_implied(quotes, symbols, times, model, settings=settings.implied)
 
 
 def propose(
@@ -243,6 +279,8 @@ def propose(
                 view.lots.astype("<f8").tobytes(),
                 b"" if computed.implied is None else computed.implied.history.astype("<f8").tobytes(),
                 b"" if computed.implied is None else repr(computed.implied.quotes).encode(),
+                *(() if computed.depth is None else (repr(computed.depth).encode(),)),
+                *(() if computed.surfaces is None else (repr(computed.surfaces).encode(),)),
             ),
             model_hash=_hash(repr(settings).encode()),
             pages=tuple(init_code_hash(payload) for payload in computed.payloads),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -20,8 +20,10 @@ from seawall.keeper.requests import RequestFolder
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
 from seawall.keeper.view import ChainView
+from seawall.keeper.watch import Watch, watch_model
 from seawall.market.bars import Bars
 from seawall.market.implied import ImpliedQuotes
+from seawall.market.schema import OptionQuotes, OrderBook
 from seawall.page.typed_data import PriceBatch, feed_domain, manifest_domain, sign
 
 __all__ = ["Keeper", "SignedBatch", "pack_underlyings"]
@@ -64,6 +66,10 @@ class Keeper:
         Where people ask for baskets; without it none are certified when this keeper leads.
     implied
         Returns the quotes of implied volatility there are; without it the surface is the model's own volatility.
+    depth
+        Returns the order books there are; without it liquidity is taken from traded volume.
+    chains
+        Returns the option quotes there are; without it no surface is fitted to any.
     """
 
     def __init__(
@@ -77,6 +83,8 @@ class Keeper:
         leaves: LeafStore | None = None,
         requests: RequestFolder | None = None,
         implied: Callable[[], ImpliedQuotes] | None = None,
+        depth: Callable[[], Sequence[OrderBook]] | None = None,
+        chains: Callable[[], Sequence[OptionQuotes]] | None = None,
     ) -> None:
         self._system = system
         self._account = account
@@ -86,7 +94,10 @@ class Keeper:
         self._leaves = leaves
         self._requests = requests
         self._implied = implied
+        self._depth = depth
+        self._chains = chains
         self._proposed: Proposal | None = None
+        self._used: tuple[Computed, Bars] | None = None
         self.fallbacks = 0  # epochs and underlyings whose surface had no quote, though there is a source
 
     @property
@@ -100,7 +111,13 @@ class Keeper:
         A source of implied volatilities that fails is no quotes at all, which is said in the log and counted.
         """
         quotes = None if self._implied is None else self._quotes(self._implied)
-        computed = compute(view, self._history(time_s), settings=self._settings, implied=quotes)
+        books = None if self._depth is None else self._depth()
+        bars = self._history(time_s)
+        chains = None if self._chains is None else self._chains()
+        computed = compute(view, bars, settings=self._settings, implied=quotes, depth=books, chains=chains)
+        self._used = computed, bars
+        if computed.surfaces is not None:
+            self.fallbacks += sum(note != "" for note in computed.surfaces.notes)
         if (use := computed.implied) is not None:
             self.fallbacks += len(use.missing)
             if use.missing or use.bounded:
@@ -113,6 +130,11 @@ class Keeper:
                 )
         return computed
 
+    def watch(self, view: ChainView, *, time_s: int) -> Watch:
+        """Return alarms of structural breaks and drift of the model's parameters, for the log of an operator."""
+        bars = self._history(time_s).select([u.symbol for u in view.underlyings])
+        return watch_model(bars, settings=self._settings)
+
     def _quotes(self, source: Callable[[], ImpliedQuotes]) -> ImpliedQuotes:
         try:
             return source()
@@ -122,10 +144,11 @@ class Keeper:
 
     def propose(self, view: ChainView, computed: Computed, *, epoch: int) -> Proposal:
         """Return the manifest this keeper would post for an epoch."""
+        used = self._used if self._used is not None and self._used[0] is computed else None
         self._proposed = propose(
             view,
             computed,
-            self._history(computed.as_of),
+            self._history(computed.as_of) if used is None else used[1],
             epoch=epoch,
             settings=self._settings,
             baskets=self.baskets(view, time_s=computed.as_of, epoch=epoch).requests,

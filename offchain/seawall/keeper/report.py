@@ -25,7 +25,21 @@ def numbers_of(view: ChainView, computed: Computed) -> dict[str, Any]:
         "lambda": computed.posted.lambda_bps / 10_000,
         "least L / ES of live books": computed.risk.live.minimum,
         **_implied(view, computed),
+        **_surfaces(view, computed),
         **ratios,
+    }
+
+
+def _surfaces(view: ChainView, computed: Computed) -> dict[str, str]:
+    """Return by underlying what its surface was fitted to, where there is a source of option quotes."""
+    if computed.surfaces is None:
+        return {}
+    use = computed.surfaces
+    return {
+        f"{underlying.symbol} surface": "; ".join(
+            said for said in ("" if fit is None else fit.summary(), note) if said
+        )
+        for underlying, fit, note in zip(view.underlyings, use.fits, use.notes, strict=True)
     }
 
 

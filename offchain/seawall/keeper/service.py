@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,11 @@ from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
 from seawall.keeper.view import ChainReader, ChainView
 from seawall.market.bars import Bars
+from seawall.market.depth import read_depth
 from seawall.market.embedded import embedded_bars
-from seawall.market.files import read_csv
+from seawall.market.files import read_bars
 from seawall.market.implied import ImpliedSettings, read_implied
+from seawall.market.surfaces import read_chains
 from seawall.page.typed_data import manifest_domain
 
 __all__ = ["KeeperService", "run_keeper"]
@@ -50,8 +53,9 @@ _POLL_S = 1.0
 _log = structlog.get_logger()
 
 
-def _bars(source: Path | None) -> Bars:
-    return embedded_bars() if source is None else read_csv(source)
+def _bars(source: Path | None, time_s: int) -> Bars:
+    """Return the bars known at a time."""
+    return (embedded_bars() if source is None else read_bars(source, now_s=time_s)).until(time_s)
 
 
 def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> int:
@@ -65,14 +69,16 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
     session = open_session(config)
     system = session.system()
     settings = KeeperSettings(implied=ImpliedSettings(max_age_s=config.keeper.implied_max_age_s))
-    quotes = config.keeper.implied_data
+    quotes, depth, chains = config.keeper.implied_data, config.keeper.depth_data, config.keeper.chain_data
     if dry_run:
         view = ChainReader(system).read()
         computed = compute_numbers(
             view,
-            _bars(config.keeper.market_data).until(view.timestamp),
+            _bars(config.keeper.market_data, view.timestamp),
             settings=settings,
             implied=None if quotes is None else read_implied(quotes),
+            depth=None if depth is None else read_depth(depth),
+            chains=None if chains is None else read_chains(chains),
         )
         _show(numbers_of(view, computed), as_json=as_json)
         return 0
@@ -82,11 +88,13 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         system,
         config.keys.signer.unlock(),
         store=SignatureStore(config.keeper.store),
-        history=lambda time_s: _bars(config.keeper.market_data).until(time_s),
+        history=lambda time_s: _bars(config.keeper.market_data, time_s),
         settings=settings,
         leaves=LeafStore(config.keeper.books),
         requests=RequestFolder(config.keeper.requests, oracle=system.oracle.address),
         implied=None if quotes is None else lambda: read_implied(quotes),
+        depth=None if depth is None else lambda: read_depth(depth),
+        chains=None if chains is None else lambda: read_chains(chains),
     )
     service = KeeperService(
         config, keeper, session.payer(), Mailbox(config.keeper.mailbox, oracle=system.oracle.address), system
@@ -157,6 +165,8 @@ class KeeperService:
             raise RetryLater(
                 f"the newest bar is from {computed.as_of}, as is the manifest in force: wait for a bar"
             )
+        watched = self._keeper.watch(view, time_s=view.timestamp)
+        (_log.warning if watched.alarmed else _log.info)("model watched", **asdict(watched))
         ordered = sorted(view.signers, key=str.lower)
         for attempt in range(len(ordered)):
             epoch = view.epoch + 1 + attempt

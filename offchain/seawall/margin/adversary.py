@@ -4,9 +4,9 @@ import numpy as np
 from scipy.optimize import linprog
 
 from seawall.arrays import Floats
-from seawall.margin.shortfall import book_shortfall
+from seawall.margin.shortfall import book_shortfall, worst_rows
 
-__all__ = ["worst_book"]
+__all__ = ["worst_book", "worst_books"]
 
 
 def worst_book(
@@ -44,13 +44,45 @@ def worst_book(
     rounds
         Linear programs per start.
     """
+    found, ratios = worst_books(
+        pnl,
+        weights,
+        lanes,
+        alpha=alpha,
+        starts=starts,
+        long_es=long_es,
+        short_es=short_es,
+        maximum_gross=maximum_gross,
+        rounds=rounds,
+    )
+    best = int(ratios.argmin())
+    return found[best], float(ratios[best])
+
+
+def worst_books(
+    pnl: Floats,
+    weights: Floats,
+    lanes: Floats,
+    *,
+    alpha: float,
+    starts: Floats,
+    long_es: Floats,
+    short_es: Floats,
+    maximum_gross: float,
+    rounds: int = 5,
+) -> tuple[Floats, Floats]:
+    """Return for every start a book of high expected shortfall per unit of lane bound, (N, M), and its `L / ES`, (N,).
+
+    Where no program finds one the ratio is infinite. Parameters as for `worst_book`.
+    """
     instruments = pnl.shape[1]
     legs = np.concatenate([long_es, short_es])
     limits = np.concatenate([np.concatenate([-lanes, lanes], axis=1), legs[None]])
     bounds = np.concatenate([np.ones(len(lanes)), [maximum_gross]])
     _, means = book_shortfall(pnl, weights, starts, alpha=alpha)
-    best, best_ratio = starts[0], np.inf
-    for mean in means:
+    turned = np.ascontiguousarray(pnl.T)
+    found, ratios = starts.copy(), np.full(len(starts), np.inf)
+    for i, mean in enumerate(means):
         direction, last = mean, np.inf
         for _ in range(rounds):
             # Scaled to unit size: the objective's scale is free, and the solver's tolerances are absolute.
@@ -59,13 +91,15 @@ def worst_book(
             if solved.x is None:
                 break
             book: Floats = solved.x[:instruments] - solved.x[instruments:]
-            shortfall, tail_mean = book_shortfall(pnl, weights, book[None], alpha=alpha)
-            if shortfall[0] <= 0:
+            rows, masses = worst_rows((book @ turned)[None], weights, tail=1.0 - alpha)
+            tail_mean = masses[0] @ pnl[rows[0]]
+            shortfall = -float(tail_mean @ book)
+            if shortfall <= 0:
                 break
-            ratio = float((-(lanes @ book)).max() / shortfall[0])
-            if ratio < best_ratio:
-                best, best_ratio = book / shortfall[0], ratio
+            ratio = float((-(lanes @ book)).max() / shortfall)
+            if ratio < ratios[i]:
+                found[i], ratios[i] = book / shortfall, ratio
             if ratio > last - 1e-4:
                 break
-            direction, last = tail_mean[0], ratio
-    return best, best_ratio
+            direction, last = tail_mean, ratio
+    return found, ratios

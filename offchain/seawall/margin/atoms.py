@@ -8,11 +8,20 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack, identity
 
 from seawall.arrays import Floats, Ints, checked
+from seawall.errors import DataError
 from seawall.margin.settings import AtomSettings
 from seawall.margin.shortfall import tails
 from seawall.margin.structures import Legs
 
-__all__ = ["CertifiedAtom", "certified_charge", "choose_atoms", "structure_books", "structure_shortfall"]
+__all__ = [
+    "CertifiedAtom",
+    "certified_charge",
+    "choose_atoms",
+    "first_hedges",
+    "priced_atoms",
+    "structure_books",
+    "structure_shortfall",
+]
 
 # Structures evaluated at once.
 _BATCH = 256
@@ -110,7 +119,7 @@ def choose_atoms(
         return []
     saving = 1.0 - shortfall / gross
     score = np.zeros(len(kept))
-    hedges, half = _first_hedges(candidates, saving, spots), settings.selection_books // 2
+    hedges, half = first_hedges(candidates, saving, spots), settings.selection_books // 2
     first = hedges | set(np.flatnonzero(asked[kept] | (saving > _RISKLESS)).tolist())
     tried = np.concatenate(
         [
@@ -136,6 +145,41 @@ def choose_atoms(
             shortfall=float(shortfall[a]),
         )
         for a in order
+    ]
+
+
+def priced_atoms(
+    pnl: Floats, weights: Floats, legs: Floats, chosen: Sequence[Legs], *, alpha: float
+) -> list[CertifiedAtom]:
+    """Return hedges that were selected before, at their tail risk now, in their order; those of no use are left out.
+
+    Parameters
+    ----------
+    pnl, weights, legs, alpha
+        As for `choose_atoms`.
+    chosen
+        Each on the side that is to be posted.
+
+    Raises
+    ------
+    DataError
+        If one names a column that there is not.
+    """
+    cube = checked(pnl, name="pnl", shape=(None, None))
+    largest = max((column for hedge in chosen for column, _ in hedge), default=-1)
+    if largest >= cube.shape[1]:
+        raise DataError(
+            f"a selected hedge names column {largest}, there are {cube.shape[1]}: select anew for what is listed"
+        )
+    if not chosen:
+        return []
+    books = structure_books(chosen, columns=cube.shape[1])[: len(chosen)]
+    shortfall = structure_shortfall(cube, weights, books, alpha=alpha)
+    gross: Floats = books.maximum(0.0) @ legs[0] + (-books).maximum(0.0) @ legs[1]
+    return [
+        CertifiedAtom(legs=hedge, shortfall=float(risk))
+        for hedge, risk, alone in zip(chosen, shortfall, gross, strict=True)
+        if risk < alone
     ]
 
 
@@ -221,7 +265,7 @@ def _hedged_books(
     return books
 
 
-def _first_hedges(candidates: csr_array, saving: Floats, spots: int) -> frozenset[int]:
+def first_hedges(candidates: csr_array, saving: Floats, spots: int) -> frozenset[int]:
     """Return for everything dated, on either side, the hedge with its spot that saves most."""
     best: dict[tuple[int, bool], int] = {}
     for row in range(candidates.shape[0]):

@@ -4,9 +4,9 @@ from itertools import combinations, product
 
 import numpy as np
 
-from seawall.arrays import Floats, checked
+from seawall.arrays import Floats, Ints, checked
 
-__all__ = ["design_books", "probe_books"]
+__all__ = ["design_books", "probe_books", "trader_books"]
 
 # With at most this many instruments every sign pattern is a design book.
 _ENUMERATED_INSTRUMENTS = 5
@@ -14,8 +14,14 @@ _ENUMERATED_INSTRUMENTS = 5
 # Second leg of a design pair per unit of risk of the first.
 _PAIR_RATIOS = (0.5, 1.0, 2.0)
 
-# At most this many pairs of instruments, the first in listing order.
-_MAXIMUM_PAIRS = 200
+# With at most this many instruments every pair is a design book.
+_PAIRED_INSTRUMENTS = 20
+
+# Sizes of legs are log-normal with this deviation of the logarithm, hedges this far from exact, either way.
+_SIZE_DEVIATION, _HEDGE_ERROR = 0.5, 0.2
+
+# Books of few legs hold at most so many, and in spreads so much of the second per unit of the first.
+_FEW, _SPREAD_RATIOS = 12, (0.5, 0.7, 1.0, 1.0, 1.5, 2.0)
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:
@@ -26,7 +32,8 @@ def design_books(pnl: Floats, weights: Floats, *, random_books: int, seed: int) 
     """Return books spread over all directions of risk, in units of each instrument, (N, M).
 
     Single legs; all sign patterns of equal risk (up to five instruments; else all-long and all-short);
-    pairs at three ratios; and random directions, half in units of each leg's risk, half also decorrelated,
+    pairs at three ratios (up to twenty instruments); and random directions, half in units of each leg's
+    risk, half also decorrelated,
     so that hedged books count.
 
     Parameters
@@ -51,7 +58,7 @@ def design_books(pnl: Floats, weights: Floats, *, random_books: int, seed: int) 
         books.append(np.array(patterns, dtype=np.float64).reshape(-1, instruments))
     else:
         books += [np.ones((1, instruments)), -np.ones((1, instruments))]
-    pairs = list(combinations(range(instruments), 2))[:_MAXIMUM_PAIRS]
+    pairs = list(combinations(range(instruments if instruments <= _PAIRED_INSTRUMENTS else 0), 2))
     shapes = [(pair, ratio, sign) for pair in pairs for ratio in _PAIR_RATIOS for sign in (1.0, -1.0)]
     hedges = np.zeros((2 * len(shapes), instruments))
     for row, ((first, second), ratio, sign) in enumerate(shapes):
@@ -90,3 +97,112 @@ def probe_books(leg_es: Floats, *, count: int, seed: int) -> Floats:
     signs = rng.choice(np.array([-1.0, 1.0]), size=(count, instruments))
     books: Floats = np.where(order < held[:, None], sizes * signs, 0.0) / leg_es
     return books
+
+
+def trader_books(pnl: Floats, weights: Floats, owner: Ints, *, spots: int, count: int, seed: int) -> Floats:
+    """Return books as people hold them who trade options, in units of each instrument, (count, C).
+
+    In turn: some options of one underlying, hedged; two of them against each other, plain and hedged; two on one side;
+    options of one underlying against those of another, hedged; dense books, hedged; a few legs of anything; spots. A
+    hedge is the spot that makes the variance of an option least, roughly.
+
+    Parameters
+    ----------
+    pnl, weights
+        P&L of one unit, the spots first, (S, C), and scenario probabilities, (S,).
+    owner
+        Underlying of every column, (C,).
+    spots
+        How many columns are spots.
+    count
+        How many books; none where nothing but spots is listed.
+    seed
+        The same seed gives the same books.
+    """
+    listed = [np.flatnonzero((owner == u) & (np.arange(len(owner)) >= spots)) for u in range(spots)]
+    rich = [u for u in range(spots) if len(listed[u]) > 1]
+    if not rich:
+        return np.empty((0, len(owner)))
+    draw = _Desk(_generator(seed, 5), listed, rich, np.zeros((count, len(owner))))
+    for row in range(count):
+        draw.fill(row)
+    beta = np.zeros(len(owner))
+    for u in range(spots):
+        weighted = weights * pnl[:, u]
+        beta[listed[u]] = (weighted @ pnl[:, listed[u]]) / max(float(weighted @ pnl[:, u]), 1e-300)
+    for u in range(spots):
+        rough = 1.0 + _HEDGE_ERROR * draw.rng.uniform(-1.0, 1.0, size=count)
+        draw.books[:, u] -= draw.hedged * rough * (draw.books[:, listed[u]] @ beta[listed[u]])
+    return draw.books
+
+
+class _Desk:
+    """Fill books one by one, and note which are to be hedged."""
+
+    def __init__(self, rng: np.random.Generator, listed: list[Ints], rich: list[int], books: Floats) -> None:
+        self.rng, self.listed, self.rich, self.books = rng, listed, rich, books
+        self.hedged = np.zeros(len(books))
+        self.kinds = (
+            *(self.options, self.spread, self.spread, self.pair),
+            *(self.across, self.dense, self.sparse, self.straight),
+        )
+
+    def fill(self, row: int) -> None:
+        """Fill one book by the kind whose turn it is; of some kinds part is hedged."""
+        u = int(self.rng.choice(self.rich))
+        chance = self.kinds[row % len(self.kinds)](self.books[row], u)
+        self.hedged[row] = float(self.rng.random() < chance)
+
+    def sizes(self, count: int) -> Floats:
+        """Return sizes of legs, all on one random side."""
+        side = float(self.rng.choice((-1.0, 1.0)))
+        found: Floats = side * np.exp(_SIZE_DEVIATION * self.rng.standard_normal(count))
+        return found
+
+    def some(self, u: int, count: int) -> Ints:
+        """Return so many of what is listed on an underlying, or all."""
+        return self.rng.choice(self.listed[u], min(count, len(self.listed[u])), replace=False)
+
+    def options(self, book: Floats, u: int) -> float:
+        held = self.some(u, int(self.rng.integers(1, 4)))
+        book[held] = self.sizes(len(held))
+        return 1.0
+
+    def spread(self, book: Floats, u: int) -> float:
+        first, second = self.some(u, 2)
+        book[first] = self.sizes(1)[0]
+        book[second] = -book[first] * self.rng.choice(_SPREAD_RATIOS)
+        return 0.5
+
+    def pair(self, book: Floats, u: int) -> float:
+        book[self.some(u, 2)] = self.sizes(2)
+        return 0.4
+
+    def across(self, book: Floats, u: int) -> float:
+        others = [other for other in self.rich if other != u] or [u]
+        other = int(self.rng.choice(others))
+        size = self.sizes(1)[0]
+        book[self.some(u, 2)] += size
+        book[self.some(other, 2)] -= size * self.rng.uniform(0.5, 1.0)
+        return 1.0
+
+    def dense(self, book: Floats, u: int) -> float:
+        for held_in in self.rich if self.rng.random() < 1 / 3 else [u]:
+            total = len(self.listed[held_in])
+            held = self.some(held_in, int(self.rng.integers(max(total // 3, 1), total + 1)))
+            sizes = self.rng.standard_normal(len(held)) * np.abs(self.sizes(len(held)))
+            book[held] += sizes + 0.3 * self.rng.standard_normal()
+        return 1.0
+
+    def sparse(self, book: Floats, u: int) -> float:
+        held = self.rng.choice(len(book), min(int(self.rng.integers(2, _FEW)), len(book)), replace=False)
+        book[held] = self.rng.standard_normal(len(held))
+        return 0.0
+
+    def straight(self, book: Floats, u: int) -> float:
+        spots = len(self.listed)
+        for held in self.rng.choice(spots, int(self.rng.integers(1, spots + 1)), replace=False):
+            book[held] = self.sizes(1)[0]
+        if self.rng.random() < 0.5:
+            book[self.rng.integers(len(book))] += self.sizes(1)[0]
+        return 0.0

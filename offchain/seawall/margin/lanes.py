@@ -6,21 +6,27 @@ import numpy as np
 
 from seawall.arrays import Bools, Floats, Ints, checked
 from seawall.errors import DataError
-from seawall.margin.adversary import worst_book
+from seawall.margin.adversary import worst_books
 from seawall.margin.design import design_books
+from seawall.margin.frank_wolfe import (
+    Books,
+    Measures,
+    greedy_choice,
+    improved,
+    priced_books,
+    reduced_rows,
+)
+from seawall.margin.polish import polished
 from seawall.margin.settings import LaneSettings
-from seawall.margin.shortfall import Tails, book_shortfall, checked_weights, tails
+from seawall.margin.shortfall import book_shortfall, checked_weights, worst_rows
 
 __all__ = ["Coverage", "Lanes", "choose_lanes", "coverable", "lane_bound", "lane_coverage"]
 
-# Steps a lane may take towards its new measure.
-_STEPS = (0.01, 0.03, 0.07, 0.15, 0.3, 0.6, 1.0)
+# For this part of the steps lanes are alone; then an adversary's books join those to cover.
+_ALONE = 0.75
 
-# How sharply books that several lanes cover are shared out among them.
-_SHARING = 30.0
-
-# Worst covered books considered as a new start for a useless lane, and lanes moved at once.
-_RESEED_CANDIDATES, _RESEED_MOVES = 60, 3
+# What an adversary holds presses as a live book does that is so much better covered.
+_ADVERSARY_EASE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +106,10 @@ def choose_lanes(
 ) -> Lanes:
     """Return K measures in C that cover live books, design books and an adversary's.
 
-    Any measure in C bounds the expected shortfall from below, so whatever the search does is sound. Greedy
-    choice among the books' own tail measures; then each lane takes Frank-Wolfe steps on the soft minimum of
-    coverage over the books it serves (the oracle is the tail measure of their weighted sum), and lanes of
-    little use restart at the worst covered books; last come the tail measures of books an adversary would
-    hold. Live books count by their expected shortfall.
+    Any measure in C bounds the expected shortfall from below, so whatever the search does is sound. Greedy choice
+    among the books' own tail measures, then Frank-Wolfe steps (`frank_wolfe.improved`); then lanes at the tail
+    measures of books an adversary would hold are added, and all take steps again. Live books count by their expected
+    shortfall; the smallest that together hold next to nothing do not count, however many they are.
 
     Parameters
     ----------
@@ -136,163 +141,157 @@ def choose_lanes(
         raise DataError(
             "no instrument has a positive expected shortfall: the scenarios hold no loss to cover"
         )
-    search.add_books(live, share=1.0, minimum=settings.minimum_book_es)
+    search.add_live(live)
     design = design_books(cube, probabilities, random_books=settings.random_design_books, seed=seed)
     if structures is not None:
         design = np.concatenate([design, checked(structures, name="structures", shape=(None, cube.shape[1]))])
-    search.add_books(design, share=settings.design_share, minimum=0.0)
-    search.start(settings.lanes - settings.adversarial_lanes)
-    search.improve()
-    return search.finish()
+    search.add_design(design)
+    return search.run()
 
 
 class _Search:
-    """Carry the books, normalised to an expected shortfall of one, and the lanes so far."""
+    """Carry the books, normalised to an expected shortfall of one, and what measures of them stand on."""
 
     def __init__(self, cube: Floats, weights: Floats, alpha: float, settings: LaneSettings) -> None:
         self.cube, self.weights, self.alpha, self.settings = cube, weights, alpha, settings
         instruments = cube.shape[1]
-        self.books = np.empty((0, instruments))
-        self.means = np.empty((0, instruments))
-        self.importance = np.empty(0)
-        self.candidates = np.empty(0, dtype=np.int64)
         eye = np.eye(instruments)
         legs, _ = book_shortfall(cube, weights, np.concatenate([eye, -eye]), alpha=alpha)
         self.legs = np.maximum(legs, 0.0).reshape(2, instruments)
-        self.measures = np.empty((0, len(cube)))
-        self.values = np.empty((0, instruments))
+        self.parts: list[Books] = []
+        self.candidates: list[Ints] = []
 
-    def add_books(self, books: Floats, *, share: float, minimum: float) -> None:
-        """Add books that together weigh `share`, each by its expected shortfall if live, equally if not."""
-        shortfall, means = book_shortfall(self.cube, self.weights, books, alpha=self.alpha)
-        limit = self.settings.maximum_gross_over_es
-        keep = coverable(shortfall, books, self.legs, minimum=minimum, maximum_gross=limit) & (shortfall > 0)
-        if not keep.any():
-            return
-        size = shortfall[keep] if minimum > 0 else np.ones(int(keep.sum()))
-        ranked = np.argsort(-size, kind="stable")
-        room = min(self.settings.candidate_books // 2, len(ranked))
-        # Design books weigh the same and come sorted by kind: a cut-off would drop whole kinds.
-        picks = ranked[:room] if minimum > 0 else ranked[np.arange(room) * len(ranked) // room]
-        self.candidates = np.concatenate([self.candidates, len(self.books) + picks])
-        self.books = np.concatenate([self.books, books[keep] / shortfall[keep, None]])
-        self.means = np.concatenate([self.means, means[keep]])
-        self.importance = np.concatenate([self.importance, share * size / size.sum()])
+    def add_live(self, live: Floats) -> None:
+        """Add the live books that count, by their expected shortfall; the largest may be starts."""
+        settings = self.settings
+        shortfall, means = priced_books(self.cube, self.weights, live, tail=1.0 - self.alpha)
+        keep = self._coverable(live, shortfall, settings.minimum_book_es)
+        keep[keep] = _all_but_dust(shortfall[keep], share=settings.dust_share)
+        size = shortfall[keep]
+        starts = np.argsort(-size, kind="stable")[: settings.candidate_books // 2]
+        weight = size / max(size.sum(), 1e-300)
+        self._add(live[keep] / size[:, None], means[keep], weight, settings.sharpness_end, starts)
 
-    def tails(self, books: Floats) -> Tails:
-        """Return the tails of some books (n, M)."""
-        return tails(books @ self.cube.T, self.weights, alpha=self.alpha)
+    def add_design(self, design: Floats) -> None:
+        """Add design books, all alike; starts are spread evenly over their kinds."""
+        settings = self.settings
+        shortfall, means = priced_books(self.cube, self.weights, design, tail=1.0 - self.alpha)
+        keep = self._coverable(design, shortfall, 0.0)
+        count = int(keep.sum())
+        starts = np.arange(min(settings.candidate_books // 2, count))
+        starts = starts * count // max(len(starts), 1)
+        weight = np.full(count, settings.design_share / max(count, 1))
+        units = design[keep] / shortfall[keep, None]
+        self._add(units, means[keep], weight, settings.design_sharpness, starts)
 
-    def dense(self, worst: Tails) -> Floats:
-        """Return tails as measures, (n, S)."""
-        measures = np.zeros((len(worst.rows), len(self.cube)))
-        np.put_along_axis(measures, worst.rows, worst.masses, axis=1)
-        return measures
+    def _coverable(self, books: Floats, shortfall: Floats, minimum: float) -> Bools:
+        most = self.settings.maximum_gross_over_es
+        keep: Bools = coverable(shortfall, books, self.legs, minimum=minimum, maximum_gross=most)
+        return keep & (shortfall > 0)
 
-    def set_lanes(self, measures: Floats) -> None:
-        """Replace the lanes."""
-        self.measures, self.values = measures, measures @ self.cube
+    def _add(self, units: Floats, means: Floats, weight: Floats, sharpness: float, starts: Ints) -> None:
+        """Add normalised books, and which of them may be starts."""
+        self.candidates.append(sum(len(part.units) for part in self.parts) + starts.astype(np.int64))
+        sharp = np.full(len(units), sharpness)
+        self.parts.append(Books(units=units, means=means, log_weight=np.log(weight), sharpness=sharp))
 
-    def covered(self) -> Floats:
-        """Return `-v_k . w` for every lane and normalised book, (K, N)."""
-        return -(self.values @ self.books.T)
+    def run(self) -> Lanes:
+        """Choose lanes, add an adversary's, improve all of them together."""
+        settings = self.settings
+        books = Books.joined(self.parts)
+        rows = reduced_rows(self.cube, books.units, self.weights, tail=1.0 - self.alpha)
+        first = greedy_choice(
+            books,
+            np.concatenate(self.candidates),
+            count=settings.lanes - settings.adversarial_lanes,
+            sharpness=settings.greedy_sharpness,
+        )
+        found = self._improved(self._tail_measures(books.units[first], rows), books, rows, (0.0, _ALONE))
+        hostile = self._hostile(found.values, books)
+        added = self._tail_measures(hostile.units, rows)
+        books = Books.joined([books, hostile])
+        start = Measures(
+            masses=np.concatenate([found.masses, added.masses]),
+            values=np.concatenate([found.values, added.values]),
+        )
+        found = self._improved(start, books, rows, (_ALONE, 1.0))
+        found = polished(
+            found,
+            books,
+            self.cube[rows],
+            self.weights[rows],
+            tail=1.0 - self.alpha,
+            programs=min(settings.polish_programs, settings.iterations),
+        )
+        measures = np.zeros((settings.lanes, len(self.cube)))
+        measures[:, rows] = found.masses
+        values = measures @ self.cube
+        _, ratios = self._worst(values, books, count=settings.adversary_starts)
+        return Lanes(values=values, measures=measures, adversarial_ratio=float(ratios.min()))
 
-    def start(self, count: int) -> None:
-        """Choose `count` tail measures of books one by one, each the best addition to those before."""
-        sharpness = self.settings.sharpness_start
-        cost = _urgency(-(self.means[self.candidates] @ self.books.T), sharpness)
-        current = _urgency(np.full(len(self.books), -1.0), sharpness)
-        chosen = np.empty(count, dtype=np.int64)
-        for k in range(count):
-            chosen[k] = int((np.minimum(cost, current) @ self.importance).argmin())
-            current = np.minimum(current, cost[chosen[k]])
-        self.set_lanes(self.dense(self.tails(self.books[self.candidates[chosen]])))
+    def _tail_measures(self, books: Floats, rows: Ints) -> Measures:
+        """Return the tail measures of some books on part of the scenarios."""
+        cube = self.cube[rows]
+        worst, masses = worst_rows(books @ cube.T, self.weights[rows], tail=1.0 - self.alpha)
+        dense = np.zeros((len(books), len(rows)))
+        np.put_along_axis(dense, worst, masses, axis=1)
+        return Measures(masses=dense, values=dense @ cube)
 
-    def improve(self) -> None:
-        """Run the Frank-Wolfe steps and keep the best lanes seen."""
-        rounds, last = self.settings.iterations, self.settings.sharpness_end
-        best_cost, best = np.inf, self.measures
-        for step in range(rounds + 1):
-            covered = self.covered()
-            cost = float(_urgency(covered.max(axis=0), last) @ self.importance)
-            if cost < best_cost:
-                best_cost, best = cost, self.measures.copy()
-            if step == rounds:
-                break
-            first = self.settings.sharpness_start
-            sharpness = first + (last - first) * step / rounds
-            self.step(covered, sharpness)
-            if (step + 1) % self.settings.reseed_every == 0 and step < 0.9 * rounds:
-                self.reseed(sharpness)
-        self.set_lanes(best)
+    def _improved(self, start: Measures, books: Books, rows: Ints, span: tuple[float, float]) -> Measures:
+        settings = self.settings
+        low, high = (round(part * settings.iterations) for part in span)
+        return improved(
+            start,
+            books,
+            self.cube[rows],
+            self.weights[rows],
+            tail=1.0 - self.alpha,
+            steps=high - low,
+            softest=settings.sharpness_start,
+            reseed_every=settings.reseed_every,
+            span=span,
+        )
 
-    def step(self, covered: Floats, sharpness: float) -> None:
-        """Move every lane towards the tail measure of the sum of the books it serves."""
-        lanes, everyone = len(covered), np.arange(len(self.books))
-        top = covered.max(axis=0)
-        share = np.exp(np.maximum(_SHARING * (covered - top), -50.0))
-        pull = self.importance * _urgency(top, sharpness) * share / share.sum(axis=0)
-        worst = self.tails((pull / pull.max(axis=1, keepdims=True)) @ self.books)
-        targets = np.einsum("km,kmj->kj", worst.masses, self.cube[worst.rows])
-        serves = covered.argmax(axis=0)
-        before, after = top, -(targets @ self.books.T)[serves, everyone]
+    def _hostile(self, values: Floats, books: Books) -> Books:
+        """Return books an adversary would hold, each search against what those before it found."""
+        wanted, found = self.settings.adversarial_lanes, books.units[:0]
+        while len(found) < wanted:
+            held, ratios = self._worst(
+                values, books, count=min(self.settings.adversary_starts, wanted - len(found))
+            )
+            held = held[np.argsort(ratios, kind="stable")]
+            _, means = book_shortfall(self.cube, self.weights, held, alpha=self.alpha)
+            found, values = np.concatenate([found, held]), np.concatenate([values, means])
+        _, means = book_shortfall(self.cube, self.weights, found, alpha=self.alpha)
+        sharpness = float(books.sharpness.max())
+        typical = float(np.median(books.log_weight[books.sharpness == sharpness]))
+        return Books(
+            units=found,
+            means=means,
+            log_weight=np.full(wanted, typical - _ADVERSARY_EASE * sharpness),
+            sharpness=np.full(wanted, sharpness),
+        )
 
-        sizes = np.zeros(lanes)
-        best = np.bincount(serves, self.importance * _urgency(before, sharpness), lanes)
-        for size in _STEPS:
-            reached = _urgency((1.0 - size) * before + size * after, sharpness)
-            cost = np.bincount(serves, self.importance * reached, lanes)
-            better = cost < best
-            sizes[better], best = size, np.minimum(best, cost)
-        self.measures *= (1.0 - sizes)[:, None]
-        self.measures[np.arange(lanes)[:, None], worst.rows] += sizes[:, None] * worst.masses
-        self.values = (1.0 - sizes)[:, None] * self.values + sizes[:, None] * targets
-
-    def reseed(self, sharpness: float) -> None:
-        """Restart lanes whose loss costs least at the books whose own tail measure gains most."""
-        covered = self.covered()
-        ranked = np.sort(covered, axis=0)[-2:]
-        top, serves = ranked[1], covered.argmax(axis=0)
-        urgency = self.importance * _urgency(top, sharpness)
-        loss = np.bincount(serves, self.importance * _urgency(ranked[0], sharpness) - urgency, len(covered))
-        worst: Ints = np.argsort(-urgency, kind="stable")[:_RESEED_CANDIDATES].astype(np.int64)
-        offered = _urgency(-(self.means[worst] @ self.books.T), sharpness)
-        current = _urgency(top, sharpness)
-        for _ in range(_RESEED_MOVES):
-            gain = np.maximum(current - offered, 0.0) @ self.importance
-            pick, lane = int(gain.argmax()), int(loss.argmin())
-            if gain[pick] <= 0.7 * loss[lane]:
-                return
-            self.measures[lane] = self.dense(self.tails(self.books[worst[pick]][None]))[0]
-            self.values[lane] = self.measures[lane] @ self.cube
-            current = np.minimum(current, offered[pick])
-            loss[lane] = np.inf
-
-    def finish(self) -> Lanes:
-        """Add the adversary's books one by one and return the lanes."""
+    def _worst(self, values: Floats, books: Books, *, count: int) -> tuple[Floats, Floats]:
+        """Return the adversary's books against lanes, from the worst covered books, and their ratios."""
+        top = (-(values @ books.units.T)).max(axis=0)
         floor = 1e-12 * self.legs.max()
-        for _ in range(self.settings.adversarial_lanes):
-            book, _ = self.adversary(floor)
-            self.set_lanes(np.concatenate([self.measures, self.dense(self.tails(book[None]))]))
-        _, ratio = self.adversary(floor)
-        return Lanes(values=self.values, measures=self.measures, adversarial_ratio=ratio)
-
-    def adversary(self, floor: float) -> tuple[Floats, float]:
-        """Return the adversary's book against the lanes so far and its ratio."""
-        top = self.covered().max(axis=0)
-        return worst_book(
+        return worst_books(
             self.cube,
             self.weights,
-            self.values,
+            values,
             alpha=self.alpha,
-            starts=self.books[np.argsort(top, kind="stable")[: self.settings.adversary_starts]],
+            starts=books.units[np.argsort(top, kind="stable")[:count]],
             long_es=np.maximum(self.legs[0], floor),
             short_es=np.maximum(self.legs[1], floor),
             maximum_gross=self.settings.maximum_gross_over_es,
         )
 
 
-def _urgency(coverage: Floats, sharpness: float) -> Floats:
-    """Return `exp(sharpness (1 - c))`, the cost of covering a book at c; c counts from -1 up."""
-    cost: Floats = np.exp(sharpness * (1.0 - np.maximum(coverage, -1.0)))
-    return cost
+def _all_but_dust(shortfall: Floats, *, share: float) -> Bools:
+    """Return which books count: all but the smallest that together have this share of the expected shortfall."""
+    order = np.argsort(shortfall, kind="stable")
+    below = np.cumsum(shortfall[order]) <= share * shortfall.sum()
+    keep = np.empty(len(shortfall), dtype=np.bool_)
+    keep[order] = ~below
+    return keep

@@ -1,19 +1,20 @@
 """The model for perpetual futures, composed: closes and books in, legs and lanes out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from seawall.arrays import Floats, checked
 from seawall.errors import DataError
+from seawall.margin.breaks import stress_multiple
 from seawall.margin.design import probe_books
 from seawall.margin.lanes import Coverage, Lanes, choose_lanes, coverable, lane_coverage
 from seawall.margin.scenarios import ScenarioSet, build_scenarios
 from seawall.margin.settings import ModelSettings
 from seawall.margin.shortfall import book_shortfall, expected_shortfall
 from seawall.margin.stress import Role, stress_log_returns
-from seawall.margin.volatility import sigma_path
+from seawall.margin.volatility import break_strength, sigma_path
 
 __all__ = ["RiskEstimate", "assess", "estimate", "joint_returns", "leg_shortfall", "spot_pnl"]
 
@@ -132,8 +133,18 @@ def joint_returns(
     sigma = sigma_path(closes, bar_h=bar_h, settings=settings, implied=implied)
     if len(roles) != sigma.shape[1]:
         raise DataError(f"{len(roles)} roles for {sigma.shape[1]} underlyings: give one each")
+    sides = None
+    if settings.side_share:
+        down, up = (
+            sigma_path(closes, bar_h=bar_h, settings=settings, implied=implied, side=side) for side in (-1, 1)
+        )
+        sides = down, up
+    if settings.breaks.enabled:
+        strength = break_strength(closes, bar_h=bar_h, settings=settings, implied=implied)[-1]
+        multiple = stress_multiple(strength, settings=settings.breaks)
+        settings = replace(settings, stress_probability=multiple * settings.stress_probability)
     stress = stress_log_returns(roles)
-    return sigma, build_scenarios(closes, sigma, bar_h=bar_h, settings=settings, stress=stress)
+    return sigma, build_scenarios(closes, sigma, bar_h=bar_h, settings=settings, stress=stress, sides=sides)
 
 
 def assess(

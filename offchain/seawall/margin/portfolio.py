@@ -5,18 +5,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seawall.arrays import Floats, checked
+from seawall.arrays import Floats, Ints, checked
 from seawall.errors import DataError
-from seawall.margin.atoms import CertifiedAtom, choose_atoms, structure_books
+from seawall.margin.atoms import CertifiedAtom, choose_atoms, priced_atoms, structure_books
+from seawall.margin.design import trader_books
+from seawall.margin.essvi import Slices
 from seawall.margin.instruments import Chain, Dated
 from seawall.margin.moves import joint_moves
 from seawall.margin.perpetuals import RiskEstimate, assess, joint_returns, leg_shortfall, spot_pnl
-from seawall.margin.quotes import Quote, quoted_levels
+from seawall.margin.quotes import Quote, calibrated_levels, quoted_levels
 from seawall.margin.revaluation import Valuation, revalued_pnl, value_chain
 from seawall.margin.scenarios import ScenarioSet
 from seawall.margin.settings import ModelSettings
 from seawall.margin.stress import Role
-from seawall.margin.structures import structures, verticals
+from seawall.margin.structures import Legs, structures, verticals
 from seawall.margin.surface import Levels, levels_from
 from seawall.margin.volatility import YEAR_H
 
@@ -24,6 +26,9 @@ __all__ = ["PortfolioEstimate", "estimate_portfolio"]
 
 # An instrument whose legs are below this part of the spot has expired or can hardly move: lanes leave it out.
 _NOTHING = 1e-9
+
+# Design books as people hold them, for each that is drawn without regard to what is listed.
+_PEOPLE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,8 @@ def estimate_portfolio(
     lot_value: Floats,
     implied: Floats | None = None,
     quotes: Sequence[Quote | None] | None = None,
+    surfaces: Sequence[Slices | None] | None = None,
+    hedges: Sequence[Legs] | None = None,
 ) -> PortfolioEstimate:
     """Return the risk of spots, perpetuals, futures and options as of the last bar.
 
@@ -82,6 +89,11 @@ def estimate_portfolio(
     quotes
         What options trade at now, by underlying: the surface goes through it. Where there is none, and by default,
         the surface is the model's own volatility.
+    surfaces
+        Calibrated to chains of quotes (`margin.calibration`), by underlying; they stand before `quotes`.
+    hedges
+        Atoms selected before for the same columns (`selection.select_hedges`), the most useful first: they are priced
+        anew. By default some are chosen now, from fewer.
 
     Raises
     ------
@@ -96,6 +108,8 @@ def estimate_portfolio(
         raise DataError(f"a dated instrument is on underlying {chain.underlying.max()}, there are {m}")
     held = checked(lots, name="lots", shape=(None, m + len(dated)))
     levels = _levels(sigma, scenarios, settings, [None] * m if quotes is None else quotes)
+    if surfaces is not None:
+        levels = calibrated_levels(surfaces, levels, settings=settings.surface)
     valuation = value_chain(chain, levels, settings=settings.surface)
     if len(dated):
         moves = joint_moves(scenarios, settings=settings)
@@ -116,22 +130,50 @@ def estimate_portfolio(
         largest_ratio=settings.atoms.largest_ratio,
         neighbours=settings.atoms.neighbours,
     )
-    design = structure_books(listed, columns=len(owner)).toarray() * spots[owner]
+    design = _design(scenarios, pnl, listed, owner, spots, settings=settings)
     risk = _assess(scenarios, pnl, held * lot_value[owner], design, settings=settings, spots=m)
     legs = np.stack([risk.long_es, risk.short_es]) * spots[owner]
-    atoms = choose_atoms(
-        pnl * spots[owner],
-        scenarios.weights,
-        legs,
-        listed,
-        held,
-        alpha=settings.alpha,
-        settings=settings.atoms,
-        seed=settings.seed,
-        spots=m,
-        always=verticals(chain, columns=m),
-    )
+    by_lot = pnl * spots[owner]
+    if hedges is not None:
+        atoms = priced_atoms(by_lot, scenarios.weights, legs, hedges, alpha=settings.alpha)
+    else:
+        atoms = choose_atoms(
+            by_lot,
+            scenarios.weights,
+            legs,
+            listed,
+            held,
+            alpha=settings.alpha,
+            settings=settings.atoms,
+            seed=settings.seed,
+            spots=m,
+            always=verticals(chain, columns=m),
+        )
     return PortfolioEstimate(risk=risk, valuation=valuation, levels=levels, atoms=tuple(atoms))
+
+
+def _design(
+    scenarios: ScenarioSet,
+    pnl: Floats,
+    listed: Sequence[Legs],
+    owner: Ints,
+    spots: Floats,
+    *,
+    settings: ModelSettings,
+) -> Floats:
+    """Return books that lanes are also to cover, in spot exposure: some of every structure, and as people hold them."""
+    both = structure_books(listed, columns=len(owner))
+    room = min(settings.atoms.design_structures, both.shape[0])
+    picks = np.arange(room) * both.shape[0] // max(room, 1)
+    people = trader_books(
+        pnl,
+        scenarios.weights,
+        owner,
+        spots=len(spots),
+        count=_PEOPLE * settings.lanes.random_design_books,
+        seed=settings.seed,
+    )
+    return np.concatenate([both[picks].toarray() * spots[owner], people])
 
 
 def _levels(
@@ -168,14 +210,12 @@ def _assess(
     dated = np.stack(leg_shortfall(pnl[:, spots:], scenarios.weights, alpha=settings.alpha))
     unit[spots:] = dated.max(axis=0)
     live = np.flatnonzero(unit > _NOTHING)
-    room = min(settings.atoms.design_structures, len(design))
-    picks = np.arange(room) * len(design) // max(room, 1)
     found = assess(
         scenarios,
         pnl[:, live] / unit[live],
         books[:, live] * unit[live],
         settings=settings,
-        structures=design[picks][:, live] * unit[live],
+        structures=design[:, live] * unit[live],
     )
     # However little what is left out of the search can lose, its legs say so: U is above the tail risk of every book.
     long_es = np.concatenate([found.long_es[:spots], dated[0]])

@@ -1,17 +1,22 @@
 """Implied volatilities that somebody quotes: how far they are followed, and the surface they make."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from seawall.arrays import Floats, Ints
+from seawall.errors import DataError
+from seawall.margin.essvi import Slices, at, scaled, with_knots
 from seawall.margin.settings import SurfaceSettings
-from seawall.margin.surface import Levels, levels_from, levels_through
+from seawall.margin.surface import Levels, levels_from, levels_through, volatility
 
-__all__ = ["Quote", "followed", "quoted_levels", "within_ratio"]
+__all__ = ["Quote", "calibrated_levels", "followed", "quoted_levels", "within_ratio"]
 
 _DAYS_Y = 365.0
+
+# Maturities at which surfaces move exactly as said: that of the level, and one that options soon have.
+_MOVED_DAYS = np.array([1.0, 30.0])
 _HOUR_S = 3600.0
 
 
@@ -107,3 +112,47 @@ def quoted_levels(
         wanted = settings.smile_slope if quote.slope is None else quote.slope
         slope[u] = min(wanted, 2.0 / (1.0 + abs(correlation[u])))
     return Levels(short=short, long=long, correlation=correlation, slope=slope)
+
+
+def calibrated_levels(
+    surfaces: Sequence[Slices | None], otherwise: Levels, *, settings: SurfaceSettings, ratio: float = 2.5
+) -> Levels:
+    """Return levels that hold calibrated surfaces where there are any, and pass through these at the money.
+
+    Parameters
+    ----------
+    surfaces
+        One an underlying, M of them.
+    otherwise
+        Quoted or the model's own, (M,): they stand where there is no surface.
+    settings
+        Relaxation.
+    ratio
+        At least 1: a surface whose volatility at 30 days is not within that of `otherwise` over the ratio and times it
+        is scaled to the limit, whatever its quotes say.
+
+    Raises
+    ------
+    DataError
+        If there is not one entry an underlying.
+    """
+    if len(surfaces) != len(otherwise.short):
+        raise DataError(
+            f"{len(surfaces)} surfaces for {len(otherwise.short)} underlyings: give one each, or None"
+        )
+    if all(surface is None for surface in surfaces):
+        return otherwise
+    short, long, month = otherwise.short.copy(), otherwise.long.copy(), _MOVED_DAYS[1:] / _DAYS_Y
+    held: list[Slices | None] = [None] * len(surfaces)
+    for u, surface in enumerate(surfaces):
+        if surface is None:
+            continue
+        known = with_knots(surface, _MOVED_DAYS / _DAYS_Y)
+        own = float(volatility(otherwise.of(np.array([u])), np.zeros(1), month, settings=settings)[0])
+        quoted = float(np.sqrt(at(known, month)[0][0] / month[0]))
+        level = min(max(quoted, own / ratio), own * ratio)
+        known = known if level == quoted else scaled(known, level / quoted)
+        fitted = levels_through(level, known.tau_y, np.sqrt(known.theta / known.tau_y), settings=settings)
+        short[u], long[u] = float(fitted.short.item()), float(fitted.long.item())
+        held[u] = known
+    return replace(otherwise, short=short, long=long, slices=tuple(held))

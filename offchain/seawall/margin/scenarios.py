@@ -13,6 +13,7 @@ __all__ = [
     "ScenarioSet",
     "block_shuffled_rows",
     "build_scenarios",
+    "by_side",
     "comonotone_rows",
     "historical_rows",
     "rescale",
@@ -79,11 +80,20 @@ def rescale(moves: Floats, *, sigma_then: Floats, sigma_now: Floats, lower: floa
     moves, sigma_then
         Log-returns and the volatility known when each began, (R, M).
     sigma_now
-        (M,).
+        (M,), or (R, M) where it depends on the move.
     lower, upper
         Limits of the factor.
     """
     return moves * np.clip(sigma_now / sigma_then, lower, upper)
+
+
+def by_side(moves: Floats, down: Floats, up: Floats) -> Floats:
+    """Return `down` where a move is a fall and `up` elsewhere, of the shape of `moves`.
+
+    Falls and rises are devolatilised apart: after a crash falls are likelier to be large than rises.
+    """
+    chosen: Floats = np.where(moves < 0, down, up)
+    return chosen
 
 
 def comonotone_rows(moves: Floats, *, count: int) -> Floats:
@@ -135,11 +145,12 @@ def build_scenarios(
     settings: ModelSettings,
     stress: Floats,
     now: int | None = None,
+    sides: tuple[Floats, Floats] | None = None,
 ) -> ScenarioSet:
     """Return the joint scenarios as seen at bar `now`.
 
     Overlapping moves of one horizon, started every `step_h` over the last `window_days`, each divided by
-    its own volatility and multiplied by today's (`rescale`), plus comonotone and block-shuffled rows made
+    its own volatility and multiplied by today's (`rescale`, `by_side`), plus comonotone and block-shuffled rows made
     from them, plus stress rows of fixed probability. Historical and dependence rows share the remaining
     probability equally.
 
@@ -157,6 +168,8 @@ def build_scenarios(
         Log-returns of the stress rows, (N, M); may have no row.
     now
         Row of the present, the last one by default. Later rows are not read.
+    sides
+        Volatilities by which falls and rises are rescaled, (T, M) each, NaN where `sigma` is; `sigma` by default.
 
     Raises
     ------
@@ -166,8 +179,10 @@ def build_scenarios(
         If the stress rows leave no probability for the others.
     """
     logs = log_closes(closes)
-    if sigma.shape != logs.shape:
-        raise DataError(f"sigma has shape {sigma.shape}, closes {logs.shape}: use their sigma_path")
+    down, up = (sigma, sigma) if sides is None else sides
+    for path in (sigma, down, up):
+        if path.shape != logs.shape:
+            raise DataError(f"sigma has shape {path.shape}, closes {logs.shape}: use their sigma_path")
     stressed = checked(stress, name="stress", shape=(None, logs.shape[1]))
     row = len(logs) - 1 if now is None else now
     if not 0 <= row < len(logs):
@@ -185,10 +200,11 @@ def build_scenarios(
     )
     if not len(starts):
         raise DataError("no past move has both ends and a volatility: supply closes with fewer missing bars")
+    moves = logs[starts + horizon_bars] - logs[starts]
     past = rescale(
-        logs[starts + horizon_bars] - logs[starts],
-        sigma_then=sigma[starts],
-        sigma_now=sigma[row],
+        moves,
+        sigma_then=by_side(moves, down[starts], up[starts]),
+        sigma_now=by_side(moves, down[row], up[row]),
         lower=settings.rescale_min,
         upper=settings.rescale_max,
     )

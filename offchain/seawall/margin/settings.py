@@ -1,10 +1,12 @@
 """Settings of the margin model; the defaults are the calibrated start values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seawall.errors import ConfigError
+from seawall.margin.breaks import BreakSettings
+from seawall.margin.surface_settings import SurfaceSettings
 
-__all__ = ["AtomSettings", "LaneSettings", "ModelSettings", "SurfaceSettings"]
+__all__ = ["AtomSettings", "BreakSettings", "LaneSettings", "ModelSettings", "SurfaceSettings"]
 
 
 def _require(condition: bool, message: str) -> None:
@@ -21,13 +23,19 @@ class LaneSettings:
     lanes
         Number K of test measures, a positive multiple of 16.
     adversarial_lanes
-        How many of them are tail measures of books an adversary would hold, at least 8.
+        How many of them start at the tail measures of books an adversary would hold, at least 8.
     adversary_starts
-        Books, the worst covered first, from which the adversary searches for each of them.
+        Books, the worst covered first, from which the adversary searches at once.
     iterations
-        Frank-Wolfe steps on the others.
+        Frank-Wolfe steps.
+    greedy_sharpness
+        Exponent of the soft minimum over books in the choice of where lanes start; larger looks at worse books.
     sharpness_start, sharpness_end
-        Exponent of the soft minimum over books, from the first step to the last; larger looks at worse books.
+        The same from the first step to the last.
+    design_sharpness
+        The same at the last step for design books: of those the worst may be hopeless, and count less.
+    polish_programs
+        Linear programs at the end, at most and no more than steps, to raise the worst covered live books.
     reseed_every
         Steps between attempts to move the least useful lanes to the worst covered books.
     design_share
@@ -36,6 +44,8 @@ class LaneSettings:
         Design books drawn at random, besides the enumerated ones.
     minimum_book_es
         Live books with a smaller expected shortfall, in settlement units, are left out: dust steals no lanes.
+    dust_share
+        The smallest live books that together have this share of all live books' expected shortfall are left out too.
     maximum_gross_over_es
         Books whose legs add up to more than this multiple of their expected shortfall are left out, and an
         adversary may not hold them: floors cover those, not lanes.
@@ -47,13 +57,17 @@ class LaneSettings:
     lanes: int = 64
     adversarial_lanes: int = 8
     adversary_starts: int = 4
-    iterations: int = 40
-    sharpness_start: float = 25.0
-    sharpness_end: float = 60.0
+    iterations: int = 200
+    greedy_sharpness: float = 25.0
+    sharpness_start: float = 5.0
+    sharpness_end: float = 130.0
+    design_sharpness: float = 30.0
+    polish_programs: int = 60
     reseed_every: int = 4
-    design_share: float = 0.25
+    design_share: float = 0.3
     random_design_books: int = 256
     minimum_book_es: float = 1.0
+    dust_share: float = 0.002
     maximum_gross_over_es: float = 50.0
     candidate_books: int = 1024
 
@@ -71,82 +85,19 @@ class LaneSettings:
             0 < self.sharpness_start <= self.sharpness_end <= 300,
             "need 0 < start <= end <= 300 for sharpness",
         )
+        _require(
+            self.sharpness_start <= self.design_sharpness <= self.sharpness_end,
+            "design_sharpness must lie between sharpness_start and sharpness_end",
+        )
+        _require(self.polish_programs >= 0, "polish_programs must not be negative")
+        _require(0 < self.greedy_sharpness <= 300, "greedy_sharpness must lie in (0, 300]")
+        _require(0 <= self.dust_share < 1, f"dust_share = {self.dust_share}: must lie in [0, 1)")
         _require(self.reseed_every >= 1, f"reseed_every = {self.reseed_every}: use at least 1")
         _require(self.design_share > 0, f"design_share = {self.design_share}: must be positive")
         _require(self.random_design_books >= 0, "random_design_books must not be negative")
         _require(self.minimum_book_es > 0, "minimum_book_es must be positive")
         _require(self.maximum_gross_over_es > 1, "maximum_gross_over_es must exceed 1")
         _require(self.candidate_books >= self.lanes, "candidate_books must be at least lanes")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SurfaceSettings:
-    """Say what implied volatilities look like and how they move with the spot.
-
-    The defaults were fitted to exchange data: smile and tenors to three months of Bitcoin and Ether chains (residuals
-    of about half a point), moves with the spot to three years of an index of 30-day volatility, which was 1.00 times
-    the model's own in the mean. Moves of forwards were seen in calm markets only: they are assumed larger.
-
-    Attributes
-    ----------
-    premium
-        Implied 30-day volatility over the volatility model's.
-    relaxation_days
-        Time in which the short variance has come half-way to the long one.
-    reversion
-        How far the longest maturities lie from today's level towards the long-run one, in logarithms.
-    smile_correlation, smile_slope
-        rho and eta of the smile; `eta (1 + |rho|) <= 2` excludes arbitrage.
-    carry
-        Forwards over the spot, annualised.
-    fall_slope, size_slope, size_curvature
-        a, b, c of the log-move of volatility with a spot log-return r: `-a r + b |r| + c r^2`, less its mean.
-    residual, residual_correlation
-        Standard deviation of the log-move that the spot does not explain, and its correlation over underlyings.
-    residual_freedom
-        Degrees of freedom of these residuals.
-    maximum_move
-        Limit on log-moves of volatility, up; down two thirds of it.
-    basis_slope
-        Log-move of a forward over the spot per log-return, 90 days ahead and more; in proportion before.
-    basis_residual
-        Standard deviation of the log-move of forwards that the spot does not explain.
-    shocks
-        Log-moves of all volatilities at a standing spot, each of `stress_probability`.
-    """
-
-    premium: float = 1.0
-    relaxation_days: float = 5.0
-    reversion: float = 0.5
-    smile_correlation: float = -0.27
-    smile_slope: float = 0.87
-    carry: float = 0.0
-    fall_slope: float = 0.385
-    size_slope: float = 0.608
-    size_curvature: float = 3.0
-    residual: float = 0.0475
-    residual_correlation: float = 0.8
-    residual_freedom: float = 5.0
-    maximum_move: float = 1.1
-    basis_slope: float = 0.05
-    basis_residual: float = 0.002
-    shocks: tuple[float, ...] = (0.7, -0.5)
-
-    def __post_init__(self) -> None:
-        _require(0 < self.premium <= 3, f"premium = {self.premium}: use more than 0 and at most 3")
-        _require(self.relaxation_days > 0, "relaxation_days must be positive")
-        _require(0 <= self.reversion <= 1, f"reversion = {self.reversion}: must lie in [0, 1]")
-        _require(abs(self.smile_correlation) < 1, "smile_correlation must lie strictly between -1 and 1")
-        _require(
-            0 < self.smile_slope * (1 + abs(self.smile_correlation)) <= 2,
-            "smile_slope (1 + |smile_correlation|) must be positive and at most 2, or butterflies are free",
-        )
-        _require(abs(self.carry) <= 1, f"carry = {self.carry}: use at most 1 a year")
-        _require(self.residual >= 0 and self.basis_residual >= 0, "residuals must not be negative")
-        _require(0 <= self.residual_correlation <= 1, "residual_correlation must lie in [0, 1]")
-        _require(self.residual_freedom > 2, "residual_freedom must exceed 2")
-        _require(0 < self.maximum_move <= 3, f"maximum_move = {self.maximum_move}: must lie in (0, 3]")
-        _require(all(abs(x) <= self.maximum_move for x in self.shocks), "a shock exceeds maximum_move")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +118,12 @@ class AtomSettings:
         How many strikes further the second strike of a spread may lie.
     design_structures
         At most this many structures, evenly spaced over their kinds, are design books of the lanes.
+    entering_rounds
+        Of a selection from the whole library: how often hedges outside the pool are looked at.
+    thinning_rounds, thinning
+        How often the pool is thinned out, and what part of it stays each time.
+    sharing
+        Penalty on a hedge nobody uses, as a fraction of its tail risk, so that books share what others use.
     """
 
     per_instrument: int = 10
@@ -175,6 +132,10 @@ class AtomSettings:
     largest_ratio: int = 10
     neighbours: int = 3
     design_structures: int = 400
+    entering_rounds: int = 6
+    thinning_rounds: int = 5
+    thinning: float = 0.75
+    sharing: float = 0.35
 
     def __post_init__(self) -> None:
         _require(self.per_instrument >= 0, "per_instrument must not be negative")
@@ -183,6 +144,10 @@ class AtomSettings:
         _require(1 <= self.largest_ratio <= 1000, "largest_ratio must lie in 1 to 1,000")
         _require(self.neighbours >= 1, "neighbours must be at least 1")
         _require(self.design_structures >= 0, "design_structures must not be negative")
+        _require(self.entering_rounds >= 1, f"entering_rounds = {self.entering_rounds}: use at least 1")
+        _require(self.thinning_rounds >= 0, "thinning_rounds must not be negative")
+        _require(0 < self.thinning < 1, f"thinning = {self.thinning}: must lie in (0, 1)")
+        _require(0 <= self.sharing <= 10, f"sharing = {self.sharing}: must lie in [0, 10]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +162,16 @@ class ModelSettings:
         Level of the expected shortfall.
     fast_half_lives_h, slow_half_lives_h
         Half-lives of the volatility mixture; the fast ones are capped.
+    fast_weights, slow_weights, long_run_weight, implied_weight
+        Shares of the mixture, relative to their sum; what is not known (an implied volatility) leaves the sum.
+    side_share
+        How much a fast volatility by which falls are rescaled looks at falls alone, and that of rises at rises.
+    move_power, move_scale
+        A volatility is `move_scale (mean |r|^move_power)^(1 / move_power)`.
     fast_cap
         Cap on a fast volatility as a multiple of the long-run one.
+    long_run_floor
+        Floor of the mixture as a multiple of the long-run volatility.
     fall_per_day
         Largest fall of a volatility in a day, as a fraction of itself.
     warmup_days
@@ -227,28 +200,39 @@ class ModelSettings:
         Settings of implied volatilities and of how they move.
     atoms
         Settings of the certified hedges.
+    breaks
+        Settings of the detector of structural breaks.
     """
 
     horizon_h: float = 24.0
     alpha: float = 0.99
-    fast_half_lives_h: tuple[float, ...] = (12.0, 72.0)
-    slow_half_lives_h: tuple[float, ...] = (720.0,)
-    fast_cap: float = 2.5
-    fall_per_day: float = 0.03
+    fast_half_lives_h: tuple[float, ...] = (24.0,)
+    slow_half_lives_h: tuple[float, ...] = (480.0,)
+    fast_weights: tuple[float, ...] = (0.6,)
+    slow_weights: tuple[float, ...] = (0.2,)
+    long_run_weight: float = 0.2
+    implied_weight: float = 0.5
+    side_share: float = 0.7
+    move_power: float = 1.0
+    move_scale: float = 1.55
+    fast_cap: float = 1.75
+    long_run_floor: float = 0.65
+    fall_per_day: float = 0.15
     warmup_days: float = 14.0
     step_h: float = 4.0
     window_days: float = 1461.0
     minimum_history_days: float = 60.0
-    rescale_min: float = 0.5
-    rescale_max: float = 2.5
+    rescale_min: float = 0.33
+    rescale_max: float = 3.0
     dependence_share: float = 0.1
     shuffle_block_rows: int = 6
-    stress_probability: float = 1e-4
+    stress_probability: float = 7e-5
     seed: int = 0
     probe_books: int = 256
     lanes: LaneSettings = LaneSettings()
-    surface: SurfaceSettings = SurfaceSettings()
+    surface: SurfaceSettings = field(default_factory=SurfaceSettings)
     atoms: AtomSettings = AtomSettings()
+    breaks: BreakSettings = field(default_factory=BreakSettings)
 
     def __post_init__(self) -> None:
         _require(self.horizon_h > 0, f"horizon_h = {self.horizon_h}: must be positive")
@@ -257,6 +241,24 @@ class ModelSettings:
             all(h > 0 for h in (*self.fast_half_lives_h, *self.slow_half_lives_h)),
             "a half-life is not positive",
         )
+        _require(
+            len(self.fast_weights) == len(self.fast_half_lives_h)
+            and len(self.slow_weights) == len(self.slow_half_lives_h),
+            "fast_weights and slow_weights need one weight for every half-life",
+        )
+        _require(
+            min(*self.fast_weights, *self.slow_weights, self.implied_weight, 0.0) >= 0,
+            "a weight of the volatility mixture is negative",
+        )
+        _require(self.long_run_weight > 0, f"long_run_weight = {self.long_run_weight}: must be positive")
+        _require(
+            not self.breaks.enabled or sum(self.fast_weights) > 0,
+            "breaks let only fast volatilities count after an alarm: give them a weight",
+        )
+        _require(0 <= self.side_share <= 1, f"side_share = {self.side_share}: must lie in [0, 1]")
+        _require(1 <= self.move_power <= 2, f"move_power = {self.move_power}: must lie in [1, 2]")
+        _require(self.move_scale > 0, f"move_scale = {self.move_scale}: must be positive")
+        _require(0 <= self.long_run_floor <= 1, f"long_run_floor = {self.long_run_floor}: must lie in [0, 1]")
         _require(self.fast_cap > 0, f"fast_cap = {self.fast_cap}: must be positive")
         _require(0 <= self.fall_per_day < 1, f"fall_per_day = {self.fall_per_day}: must lie in [0, 1)")
         _require(self.step_h > 0, f"step_h = {self.step_h}: must be positive")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seawall.arrays import Floats, checked
+from seawall.arrays import Bools, Floats, checked
 from seawall.errors import ConfigError, DataError
 
 __all__ = [
@@ -14,9 +14,15 @@ __all__ = [
     "checked_weights",
     "expected_shortfall",
     "shortfall_alone",
+    "single_pnl",
+    "single_precision",
     "tail_measures",
     "tails",
+    "worst_rows",
 ]
+
+# P&L in double precision, or in single for searches.
+_Values = Floats | npt.NDArray[np.float32]
 
 # Books evaluated at once, so that the work fits in cache and memory stays bounded.
 _BATCH = 128
@@ -82,30 +88,69 @@ def tails(pnl_by_book: Floats, weights: Floats, *, alpha: float) -> Tails:
         raise ConfigError(f"alpha = {alpha}: must lie in [0, 1)")
     pnl = checked(pnl_by_book, name="pnl", shape=(None, None))
     probabilities = checked_weights(weights, scenarios=pnl.shape[1])
-    tail = 1.0 - alpha
+    rows, masses = worst_rows(pnl, probabilities, tail=1.0 - alpha)
+    losses = -np.take_along_axis(pnl, rows, axis=1)
+    return Tails(rows=rows, masses=masses, shortfall=np.einsum("nm,nm->n", masses, losses))
+
+
+def worst_rows(
+    pnl_by_book: _Values, probabilities: Floats, *, tail: float
+) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Return the scenarios of the worst tail of each book, worst first, and their masses in it, (N, m) each.
+
+    Unchecked, for searches that ask often: single precision will do, and scenarios may be part of all.
+
+    Parameters
+    ----------
+    pnl_by_book
+        (N, S).
+    probabilities
+        (S,), positive, adding up to at least `tail`.
+    tail
+        Probability of the tail.
+    """
     lightest = np.cumsum(np.sort(probabilities))
     deep = min(int(np.searchsorted(lightest, tail * (1.0 - 1e-12))) + 1, len(probabilities))
-
-    rows = np.empty((len(pnl), deep), dtype=np.intp)
-    for i in range(0, len(pnl), _BATCH):
-        rows[i : i + _BATCH] = _lowest(pnl[i : i + _BATCH], deep)
-    losses = -np.take_along_axis(pnl, rows, axis=1)
-    order = np.argsort(-losses, axis=1, kind="stable")
-    rows, losses = np.take_along_axis(rows, order, axis=1), np.take_along_axis(losses, order, axis=1)
+    rows = np.empty((len(pnl_by_book), deep), dtype=np.intp)
+    for i in range(0, len(pnl_by_book), _BATCH):
+        rows[i : i + _BATCH] = _lowest(pnl_by_book[i : i + _BATCH], deep)
+    values = np.take_along_axis(pnl_by_book, rows, axis=1)
+    rows = np.take_along_axis(rows, np.argsort(values, axis=1, kind="stable"), axis=1)
     masses = probabilities[rows]
     before = np.cumsum(masses, axis=1) - masses
     masses = np.clip(tail - before, 0.0, masses)
     masses /= masses.sum(axis=1, keepdims=True)
-    return Tails(rows=rows, masses=masses, shortfall=np.einsum("nm,nm->n", masses, losses))
+    return rows, masses
 
 
-def _lowest(pnl: Floats, count: int) -> npt.NDArray[np.intp]:
+def single_precision(values: Floats) -> npt.NDArray[np.float32]:
+    """Return values in single precision, in rows, for searches; what is too small for it is zero."""
+    with np.errstate(under="ignore"):
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def single_pnl(books: _Values, turned: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the P&L of books (N, M) in single precision, (N, S), for searches.
+
+    Parameters
+    ----------
+    books
+        Units held.
+    turned
+        `single_precision` of the P&L of one unit, (M, S).
+    """
+    with np.errstate(under="ignore"):
+        found: npt.NDArray[np.float32] = np.asarray(books, dtype=np.float32) @ turned
+    return found
+
+
+def _lowest(pnl: _Values, count: int) -> npt.NDArray[np.intp]:
     """Return the indices of the `count` lowest entries of each row, in no order.
 
     A value partition is far faster than an index partition; rows with ties at the edge take the latter.
     """
     edge = np.partition(pnl, count - 1, axis=1)[:, count - 1]
-    below = pnl <= edge[:, None]
+    below: Bools = np.less_equal(pnl, edge[:, None])
     clean = below.sum(axis=1) == count
     rows = np.empty((len(pnl), count), dtype=np.intp)
     rows[clean] = (np.flatnonzero(below[clean]) % pnl.shape[1]).reshape(-1, count)

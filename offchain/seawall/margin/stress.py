@@ -2,7 +2,8 @@
 
 Each row gives one simple return for every role, applied as it stands and never rescaled by volatility.
 Historical rows are about the worst 24 h moves around the day named, in whole per cents; for `other` a badly
-hit large coin stands for the group. Hypothetical rows move everything together, or break dependence: one
+hit large coin stands for the group. Those of 2024-08-05 and 2025-10-10 were entered from general knowledge, not
+from bars: check them against your own. Hypothetical rows move everything together, or break dependence: one
 group alone, or groups apart.
 """
 
@@ -43,8 +44,10 @@ STRESS_ROWS: tuple[StressRow, ...] = (
     StressRow(name="2022-05-11 Terra", major=-0.14, large=-0.23, other=-0.36),
     StressRow(name="2022-06-13 lender failures", major=-0.19, large=-0.21, other=-0.21),
     StressRow(name="2022-11-08 exchange failure", major=-0.16, large=-0.24, other=-0.48),
+    # From general knowledge, not from bars.
     StressRow(name="2024-08-05 carry unwind", major=-0.17, large=-0.25, other=-0.30),
     StressRow(name="2025-10-10 auto-deleveraging", major=-0.15, large=-0.21, other=-0.55),
+    # From bars again.
     StressRow(name="2019-10-25 Bitcoin rally", major=0.35, large=0.21, other=0.24),
     # Hypothetical: everything together.
     StressRow(name="all fall by half", major=-0.50, large=-0.50, other=-0.50),

@@ -12,6 +12,9 @@ that decays from a short level to a long one,
     theta(T) = v_long T + (v_short - v_long) T0 ln(1 + T / T0)
 
 increasing in T as both levels are positive. Scenarios move the two levels: a moved surface is of the same family.
+
+Where a surface was calibrated to a chain of quotes (`margin.calibration`), its slices stand instead, and the two levels
+only say how it moves at each of its maturities (`moved`).
 """
 
 from dataclasses import dataclass, replace
@@ -19,6 +22,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seawall.arrays import Floats, Ints
+from seawall.margin import essvi
+from seawall.margin.essvi import Slices
 from seawall.margin.settings import SurfaceSettings
 
 __all__ = ["Levels", "levels_from", "levels_through", "moved", "total_variance", "volatility"]
@@ -43,12 +48,15 @@ class Levels:
     ----------
     correlation, slope
         rho and eta of the smile, (M,); None: those of the settings.
+    slices
+        Calibrated surfaces, one an entry of the last axis, None where there is none; empty if there is none at all.
     """
 
     short: Floats
     long: Floats
     correlation: Floats | None = None
     slope: Floats | None = None
+    slices: tuple[Slices | None, ...] = ()
 
     def of(self, underlyings: Ints) -> "Levels":
         """Return the levels of instruments from those of their underlyings, which are in the last axis."""
@@ -57,6 +65,7 @@ class Levels:
             long=self.long[..., underlyings],
             correlation=None if self.correlation is None else self.correlation[underlyings],
             slope=None if self.slope is None else self.slope[underlyings],
+            slices=tuple(self.slices[u] for u in underlyings) if self.slices else (),
         )
 
 
@@ -117,10 +126,17 @@ def moved(levels: Levels, moves: Floats, *, settings: SurfaceSettings) -> Levels
     A rise goes into the short level alone, which gives the tenors the moves they have on exchanges (2.4 times the
     30-day one at 3 days, 0.3 times at 180). A fall lowers the short volatility by 2 x.
 
+    A calibrated surface moves at each of its maturities, by 30-day moves that it reproduces exactly too. A rise adds to
+    theta(T) what it adds to the levels', which increases in T. A fall is taken by the short level first, as a rise is,
+    while there is any left: it shrinks by `exp(-fall / part)`, part what it has in the variance of 30 days, or by
+    `exp(4 x)` if that is less; theta(T) is multiplied by the levels' ratio, which increases in T as the short level
+    falls most. So theta stays increasing. psi and chi go with `sqrt(theta)`, the smile standing in units of
+    `k / sqrt(theta)`, and are brought back within the conditions of `margin.essvi` where that leaves them.
+
     Parameters
     ----------
     levels
-        Of any shape that broadcasts with the moves.
+        Of any shape that broadcasts with the moves; with calibrated surfaces (M,).
     moves
         Log-changes.
     settings
@@ -132,7 +148,35 @@ def moved(levels: Levels, moves: Floats, *, settings: SurfaceSettings) -> Levels
     fallen = levels.short * np.exp(2.0 * _SHORT_FALL * np.minimum(moves, 0.0))
     short = np.where(moves > 0, levels.short + (then - now) / share, fallen)
     long = np.where(moves > 0, levels.long, (then - share * fallen) / (1.0 - share))
-    return replace(levels, short=short, long=long)
+    after = replace(levels, short=short, long=long)
+    if not levels.slices:
+        return after
+    slices = [
+        None
+        if surface is None
+        else _moved(
+            surface, float(levels.short[u]), float(levels.long[u]), moves[..., u, None], settings=settings
+        )
+        for u, surface in enumerate(levels.slices)
+    ]
+    return replace(after, slices=tuple(slices))
+
+
+def _moved(surface: Slices, short: float, long: float, moves: Floats, *, settings: SurfaceSettings) -> Slices:
+    """Return a calibrated surface, of two levels, after log-moves (..., 1) of its 30-day volatility; theta (..., N)."""
+    month, share = float(_share(np.array(_QUOTED_Y), settings)), _share(surface.tau_y, settings)
+    now = month * short + (1.0 - month) * long
+    then = now * np.exp(2.0 * moves)
+    risen = surface.theta + (then - now) / month * share * surface.tau_y
+    down = np.minimum(moves, 0.0)
+    kept = np.minimum(np.exp(now * np.expm1(2.0 * down) / (month * short)), np.exp(2.0 * _SHORT_FALL * down))
+    short_then = short * kept
+    long_then = (then - month * short_then) / (1.0 - month)
+    ratio = (long_then + (short_then - long_then) * share) / (long + (short - long) * share)
+    theta = np.where(moves > 0, risen, surface.theta * ratio)
+    root = np.sqrt(theta / surface.theta)
+    shifted = Slices(tau_y=surface.tau_y, theta=theta, psi=surface.psi * root, chi=surface.chi * root)
+    return essvi.nearest_free(shifted)
 
 
 def total_variance(levels: Levels, moneyness: Floats, tau_y: Floats, *, settings: SurfaceSettings) -> Floats:
@@ -141,7 +185,7 @@ def total_variance(levels: Levels, moneyness: Floats, tau_y: Floats, *, settings
     Parameters
     ----------
     levels, moneyness, tau_y
-        Of shapes that broadcast; maturity in years, not negative.
+        Of shapes that broadcast; maturity in years, not negative; (K,) where there are calibrated surfaces, K of them.
     settings
         Smile, where the levels have none, and relaxation.
     """
@@ -151,7 +195,21 @@ def total_variance(levels: Levels, moneyness: Floats, tau_y: Floats, *, settings
     eta = settings.smile_slope if levels.slope is None else levels.slope
     scaled = eta * moneyness / np.sqrt(theta * (1.0 + theta))
     w: Floats = theta / 2.0 * (1.0 + rho * scaled + np.sqrt((scaled + rho) ** 2 + 1.0 - rho**2))
-    return np.where(tau_y > 0, w, 0.0)
+    found = np.where(tau_y > 0, w, 0.0)
+    return _calibrated(levels, moneyness, tau_y, found) if levels.slices else found
+
+
+def _calibrated(levels: Levels, moneyness: Floats, tau_y: Floats, otherwise: Floats) -> Floats:
+    """Return total variances, those of calibrated surfaces where there are any, (..., K)."""
+    columns: dict[int, list[int]] = {}
+    for i, surface in enumerate(levels.slices):
+        if surface is not None:
+            columns.setdefault(id(surface), []).append(i)
+    for some in columns.values():
+        surface = levels.slices[some[0]]
+        if surface is not None:
+            otherwise[..., some] = essvi.total_variance(surface, moneyness[..., some], tau_y[some])
+    return otherwise
 
 
 def volatility(levels: Levels, moneyness: Floats, tau_y: Floats, *, settings: SurfaceSettings) -> Floats:

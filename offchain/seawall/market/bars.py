@@ -93,6 +93,20 @@ class Bars:
             dropped=self.dropped,
         )
 
+    def gridded(self) -> tuple[Ints, Floats]:
+        """Return times and closes on the regular grid of `bar_s` that ends at the newest bar, (G,) and (G, M).
+
+        NaN where a bar is missing. A bar between two times of the grid stands at the nearer; of two at one, the later.
+        """
+        if not len(self.known_at):
+            return self.known_at, self.closes
+        back = np.rint((self.known_at[-1] - self.known_at) / self.bar_s).astype(np.int64)
+        place = back[0] - back
+        closes = np.full((int(back[0]) + 1, len(self.symbols)), np.nan)
+        closes[place] = self.closes
+        times: Ints = self.known_at[-1] - self.bar_s * np.arange(len(closes), dtype=np.int64)[::-1]
+        return times, closes
+
     def _rows(self, rows: slice) -> Bars:
         return Bars(
             symbols=self.symbols,

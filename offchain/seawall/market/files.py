@@ -1,4 +1,4 @@
-"""Bars from a CSV file that somebody appends to."""
+"""Bars from files that somebody appends to: joint ones, or candles of one or several sources."""
 
 from __future__ import annotations
 
@@ -10,8 +10,32 @@ import numpy as np
 
 from seawall.errors import DataError
 from seawall.market.bars import Bars
+from seawall.market.joining import usable_bars
+from seawall.market.readers import read_candles
 
-__all__ = ["read_csv"]
+__all__ = ["read_bars", "read_csv"]
+
+
+def read_bars(path: Path, *, now_s: int | None = None) -> Bars:
+    """Return joint bars of a file in either form, or of all files of candles in a folder.
+
+    A CSV file without a column ``timestamp`` is one of joint bars (`read_csv`) and is taken as it is. Others are
+    candles (`read_candles`): they pass the rules for bad data, sources of the same underlying must agree, and their
+    join is named by underlying.
+
+    Raises
+    ------
+    DataError
+        If nothing can be read, or too little is left.
+    ConfigError
+        If a file is parquet and pyarrow is not installed.
+    """
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix in (".csv", ".parquet", ".pq"))
+        if not files:
+            raise DataError(f"{path} holds no .csv and no .parquet file. Fix: correct keeper.market_data")
+        return usable_bars([c for file in files for c in read_candles(file)], now_s=now_s)
+    return read_csv(path) if _is_joint(path) else usable_bars(read_candles(path), now_s=now_s)
 
 
 def read_csv(path: Path) -> Bars:
@@ -61,6 +85,17 @@ def read_csv(path: Path) -> Bars:
         bar_s=int(distances[np.argmax(counts)]),
         dropped=len(rows) - len(usable),
     )
+
+
+def _is_joint(path: Path) -> bool:
+    """Say whether a file has the header of joint bars; one that cannot be read counts as such, for its error."""
+    if path.suffix in (".parquet", ".pq"):
+        return False
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            return "timestamp" not in next(csv.reader(lines), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return True
 
 
 def _numbers(row: list[str], time_column: int, columns: list[int]) -> tuple[int, list[float]] | None:

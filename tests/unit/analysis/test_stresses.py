@@ -50,7 +50,7 @@ def test_past_days_are_the_worst_that_do_not_overlap(judged: JudgedBook, setting
     starts = np.array([np.datetime64(s.name.split(",")[0].replace(" ", "T")) for s in found])
     gaps = np.abs(starts[:, None] - starts[None, :])[~np.eye(4, dtype=bool)]
     assert gaps.min() >= np.timedelta64(24, "h")
-    closes, horizon = judged.bars.closes, 48
+    (_, closes), horizon = judged.bars.gridded(), 48
     every = np.log(closes[horizon:] / closes[:-horizon])
     worst = min(
         r.pnl

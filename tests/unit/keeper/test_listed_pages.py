@@ -163,7 +163,7 @@ def test_a_keeper_signs_its_own_numbers_and_those_from_slightly_other_data(
         ({"mark": 1}, 2, "mark"),
         ({"leg_short_scaled": 1}, 2, "leg_short"),
         ({"delta_x22": 0}, 2, "delta"),
-        ({"gamma_spot_x10": 0}, 4, "gamma"),
+        ({"gamma_spot_x10": 0}, 10, "gamma"),
         ({"vega": 0}, 4, "vega"),
         ({"strike": 1}, 2, "strike"),
         ({"drift_shift": 3}, 3, "drift"),

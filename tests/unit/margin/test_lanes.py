@@ -70,6 +70,25 @@ def test_large_books_are_covered_before_small_ones(market: tuple[Floats, Floats]
     assert ratios[large[held]].mean() > ratios[~large[held]].mean() + 0.02
 
 
+def test_many_books_that_together_hold_next_to_nothing_do_not_count(
+    market: tuple[Floats, Floats], books: Floats
+) -> None:
+    """Dust is relative: each of these is above the least size that counts at all."""
+    pnl, weights = market
+    settings = replace(LANES, iterations=4, minimum_book_es=1e-6)
+    held, dust = (
+        units / book_shortfall(pnl, weights, units, alpha=0.99)[0][:, None]
+        for units in (books[:200], np.random.default_rng(3).normal(size=(100, 5)))
+    )
+    held = held[np.abs(held).max(axis=1) > 0]
+    dust *= 0.9 * settings.dust_share / 100 * len(held)
+    alone, crowded = (
+        choose_lanes(pnl, weights, units, alpha=0.99, settings=settings, seed=0)
+        for units in (held, np.concatenate([dust, held]))
+    )
+    np.testing.assert_allclose(crowded.values, alone.values, rtol=1e-9, atol=1e-12)
+
+
 def test_an_adversary_finds_books_worse_than_any_design_book(market: tuple[Floats, Floats]) -> None:
     pnl, weights = market
     chosen = choose_lanes(pnl, weights, np.empty((0, 5)), alpha=0.99, settings=LANES, seed=0)

@@ -69,6 +69,34 @@ def test_shapes_broadcast() -> None:
     assert found[2, 3] == pytest.approx(float(black_price(1.0, 2.0, 0.8, 1.0, is_call=True)))
 
 
+@pytest.mark.parametrize(
+    ("strikes", "volatilities", "taus", "calls"),
+    [
+        ((20_000,), (20_000,), (1,), (20_000,)),
+        ((300, 70), (70,), (300, 1), (1, 70)),
+        ((300, 1), (1, 70), (), (300, 1)),
+        ((1, 20_000), (20_000,), (), ()),
+        ((30, 40, 50), (40, 1), (50,), (30, 1, 1)),
+    ],
+)
+def test_a_lot_of_options_at_once_are_worth_what_they_are_a_few_at_a_time(
+    strikes: tuple[int, ...], volatilities: tuple[int, ...], taus: tuple[int, ...], calls: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(21)
+    given = (
+        np.exp(rng.normal(size=strikes)),
+        np.asarray(rng.uniform(0, 2, volatilities)),
+        np.asarray(rng.uniform(0, 1, taus)),
+    )
+    call = np.asarray(rng.random(calls) < 0.5)
+    found = black_price(1.1, *given, is_call=call)
+    *each, side = (x.ravel() for x in np.broadcast_arrays(*given, call))
+    assert found.size > 8_192
+    pieces = [slice(start, start + 999) for start in range(0, found.size, 999)]
+    expected = [black_price(1.1, *(x[some] for x in each), is_call=side[some]) for some in pieces]
+    assert np.abs(found.ravel() - np.concatenate(expected)).max() <= 1e-15
+
+
 def averaged_variance(hours: float) -> float:
     """Return the variance over sigma^2 of the average of the last window of a Brownian path, by summation."""
     window, steps = SETTLEMENT_WINDOW_H, 20_000

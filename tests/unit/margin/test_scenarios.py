@@ -39,7 +39,7 @@ def test_build_scenarios__with_stress__puts_its_rows_last_and_unscaled(closes: F
     stress = stress_log_returns([Role.MAJOR, Role.LARGE, *[Role.OTHER] * 3])
     made = build(closes, stress=stress)
     np.testing.assert_array_equal(made.log_returns[-16:], stress)
-    np.testing.assert_allclose(made.weights[-16:], 1e-4)
+    np.testing.assert_allclose(made.weights[-16:], SETTINGS.stress_probability)
 
 
 def test_build_scenarios__with_another_seed__reshuffles_only_the_shuffled_rows(closes: Floats) -> None:

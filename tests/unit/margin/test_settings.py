@@ -9,7 +9,7 @@ import pytest
 
 from seawall import errors, margin
 from seawall.errors import ConfigError
-from seawall.margin.settings import LaneSettings, ModelSettings
+from seawall.margin.settings import BreakSettings, LaneSettings, ModelSettings
 
 SOURCES = sorted(Path(margin.__file__).parent.glob("*.py"))
 PURE = {
@@ -38,6 +38,17 @@ PURE = {
         {"alpha": 0.0},
         {"fast_half_lives_h": (0.0,)},
         {"slow_half_lives_h": (-1.0,)},
+        {"fast_weights": (0.5,) * 9},
+        {"slow_weights": (0.5,) * 9},
+        {"fast_half_lives_h": (12.0,), "fast_weights": (-0.1,)},
+        {"implied_weight": -0.1},
+        {"long_run_weight": 0.0},
+        {"side_share": 1.1},
+        {"move_power": 0.9},
+        {"move_power": 2.1},
+        {"move_scale": 0.0},
+        {"long_run_floor": 1.1},
+        {"fast_half_lives_h": (12.0,), "fast_weights": (0.0,), "breaks": BreakSettings(enabled=True)},
         {"fast_cap": 0.0},
         {"fall_per_day": 1.0},
         {"step_h": 0.0},

@@ -10,7 +10,22 @@ from seawall.errors import ConfigError, DataError
 from seawall.margin.settings import ModelSettings
 from seawall.margin.volatility import ewma_variance, limit_falls, sigma_path
 
-SETTINGS = ModelSettings()
+# A mixture that can be worked out by hand: four alike, of squared moves.
+SETTINGS = ModelSettings(
+    fast_half_lives_h=(12.0, 72.0),
+    fast_weights=(0.25, 0.25),
+    slow_half_lives_h=(720.0,),
+    slow_weights=(0.25,),
+    long_run_weight=0.25,
+    implied_weight=0.25,
+    side_share=0.0,
+    move_power=2.0,
+    move_scale=1.0,
+    fast_cap=2.5,
+    long_run_floor=0.0,
+    fall_per_day=0.03,
+)
+DEFAULTS = ModelSettings()
 
 
 def zigzag(days: int, size: float, *, bar_h: float = 1.0) -> Floats:
@@ -116,3 +131,69 @@ def test_sigma_path__with_no_fall_limit__follows_the_mixture_down() -> None:
     held = sigma_path(closes, bar_h=1.0, settings=SETTINGS)[-1, 0]
     free = sigma_path(closes, bar_h=1.0, settings=replace(SETTINGS, fall_per_day=0.9))[-1, 0]
     assert held > 1.1 * free
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, DEFAULTS])
+def test_sigma_path__of_equal_moves__is_their_size_in_the_unit_of_the_model(settings: ModelSettings) -> None:
+    sigma = sigma_path(zigzag(30, 0.01), bar_h=1.0, settings=settings)
+    assert sigma[-1, 0] == pytest.approx(settings.move_scale * 0.01 * np.sqrt(24.0), rel=0.05)
+
+
+def test_sigma_path__of_absolute_moves__is_moved_less_by_one_large_print() -> None:
+    calm = zigzag(60, 0.01)
+    struck = np.concatenate([calm[:-1], 0.9 * calm[-1:]])
+    lone = {"fast_half_lives_h": (12.0,), "fast_weights": (1.0,), "long_run_weight": 1e-9}
+    rises = []
+    for power in (1.0, 2.0):
+        settings = replace(
+            SETTINGS, slow_half_lives_h=(), slow_weights=(), move_power=power, fast_cap=100.0, **lone
+        )
+        before, after = (sigma_path(x, bar_h=1.0, settings=settings)[-1, 0] for x in (calm, struck))
+        rises.append(after / before)
+    assert 1.2 < rises[0] < 0.8 * rises[1]
+
+
+def test_sigma_path__with_a_share_of_one__sees_one_side_only() -> None:
+    rising = np.exp(0.01 * np.arange(30 * 24))[:, None]
+    fast = replace(
+        SETTINGS,
+        fast_half_lives_h=(12.0,),
+        fast_weights=(1.0,),
+        slow_half_lives_h=(),
+        slow_weights=(),
+        long_run_weight=1e-9,
+        side_share=1.0,
+        fall_per_day=0.9,
+    )
+    down, both, up = (sigma_path(rising, bar_h=1.0, settings=fast, side=side)[-1, 0] for side in (-1, 0, 1))
+    assert both == pytest.approx(0.01 * np.sqrt(24.0))
+    assert down < 1e-8
+    assert up == pytest.approx(np.sqrt(2.0) * both)
+
+
+def test_sigma_path__after_a_calm__stops_at_its_floor() -> None:
+    closes = np.concatenate([zigzag(60, 0.05), zigzag(60, 0.0001)])
+    settings = replace(SETTINGS, fall_per_day=0.9, long_run_floor=0.8, long_run_weight=0.01)
+    sigma = sigma_path(closes, bar_h=1.0, settings=settings)[-1, 0]
+    assert sigma == pytest.approx(0.8 * np.sqrt(24 * np.square(np.diff(np.log(closes[:, 0]))).mean()))
+
+
+def test_sigma_path__with_another_implied_weight__leans_on_it_accordingly() -> None:
+    closes = zigzag(30, 0.01)
+    implied = np.full(closes.shape, 2.0)
+    settings = replace(SETTINGS, implied_weight=1.0, fall_per_day=0.9)
+    sigma = sigma_path(closes, bar_h=1.0, settings=settings, implied=implied)[-1, 0]
+    assert sigma == pytest.approx((0.01 * np.sqrt(24.0) + 2.0 / np.sqrt(365.0)) / 2)
+
+
+def test_ewma_variance__agrees_with_the_library_of_econometrics() -> None:
+    """RiskMetrics (1996): the library starts its recursion elsewhere, which a thousand half-lives forget."""
+    univariate = pytest.importorskip("arch.univariate", reason="arch is in the extra `backtest`")
+    moves = np.random.default_rng(0).standard_t(4, size=4000)
+    decay = 0.5 ** (1.0 / 12.0)
+    theirs = univariate.EWMAVariance(decay)
+    sigma2 = np.empty_like(moves)
+    bounds = np.tile([0.0, 1e9], (len(moves), 1))
+    theirs.compute_variance(np.empty(0), moves, sigma2, theirs.backcast(moves), bounds)
+    ours = ewma_variance(moves[:, None] ** 2, half_life_bars=12.0)[:, 0]
+    np.testing.assert_allclose(sigma2[1001:], ours[1000:-1], rtol=1e-9)

@@ -260,8 +260,10 @@ def test_no_file_moves_a_posted_number_by_more_than_its_bound(
     ratio = QUICK.implied.model_ratio
     assert quote.level == pytest.approx(own * ratio if level > 1 else own / ratio)
     legs = wild.risk.sigma[0] / plain.risk.sigma[0]
-    parts = 2 + len(QUICK.model.fast_half_lives_h) + len(QUICK.model.slow_half_lives_h)
-    bound = (parts - 1 + (ratio if level > 1 else 1 / ratio)) / parts
+    model = QUICK.model
+    own_weight = sum((*model.fast_weights, *model.slow_weights, model.long_run_weight))
+    share = model.implied_weight / (own_weight + model.implied_weight)
+    bound = 1 - share + share * (ratio if level > 1 else 1 / ratio)
     assert min(1, bound) * 0.999 <= legs <= max(1, bound) * 1.05  # the largest of past days lasts
 
 

@@ -1,0 +1,250 @@
+"""What lanes and atoms achieve on real option chains, and what an epoch of large ones costs.
+
+`make bench ARGS=chains` prints it; without the folder of real data it says so and leaves out what needs it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+from scipy.sparse import csr_array
+from tests.bench.epochs import epoch_report
+from tests.support.data import data_folder
+from tests.support.families import FAMILIES
+from tests.support.real_chain import ALPHA, FILES, SPOT_TICKS, RealChain, real_chain, traders
+
+from seawall.arrays import Bools, Floats, Ints
+from seawall.margin.atoms import certified_charge, priced_atoms, structure_books
+from seawall.margin.design import trader_books
+from seawall.margin.lanes import choose_lanes, lane_bound
+from seawall.margin.library import hedge_library
+from seawall.margin.selection import select_hedges
+from seawall.margin.settings import AtomSettings, LaneSettings
+from seawall.margin.shortfall import single_precision, worst_rows
+from seawall.margin.structures import Legs, structures, verticals
+
+__all__ = ["chains_report", "choose", "clique", "lane_table", "midpoints", "upper_table"]
+
+LIVE, UNSEEN, CERTIFIED = 1_000, 4_000, 300
+PAIRED = 500  # live books of which all pairs are looked at: a bound for these is one for all
+_BOOK_TICKS = 1e9  # tail risk of a live book
+# What the first experiments reached on other scenarios: L/ES live and unseen by lanes, U/ES by atoms an instrument.
+LAB_LANES = {32: ".75/.78/.94 .61/.94", 64: ".79/.82/.95 .71/.95", 128: ".91/.92/.98 .71/.98"}
+LAB_ATOMS = {0: "2.07/14/31/48", 16: "1.09/2.96/5.0/10", 32: "1.06/2.10/2.8/3.6"}
+_SELECTION_BOOKS = 220
+
+Step = Callable[[int, int], None]
+
+
+def drawn(found: RealChain, count: int, *, seed: int) -> tuple[Floats, Ints]:
+    """Return so many books of equal tail risk, (N, C), and the family of each."""
+    lots, family = traders(found, seed=seed).books(count + count // 20 + 20)
+    books = lots[:count] * (_BOOK_TICKS / found.shortfall(lots[:count]))[:, None]
+    return books, family[:count]
+
+
+def choose(found: RealChain, live: Floats, settings: LaneSettings) -> tuple[Floats, float]:
+    """Return lanes of one lot, (K, C), chosen as an epoch would, and the seconds it took."""
+    unit = found.legs.max(axis=0)
+    start = time.perf_counter()
+    listed = structures(found.chain, found.delta, np.full(3, SPOT_TICKS), largest_ratio=10, neighbours=3)
+    design = structure_books(listed, columns=len(unit))
+    design = design[np.arange(400) * design.shape[0] // 400].toarray()
+    people = trader_books(found.pnl, found.weights, found.owner, spots=3, count=1_024, seed=0)
+    lanes = choose_lanes(
+        found.pnl / unit,
+        found.weights,
+        live * unit,
+        alpha=ALPHA,
+        settings=settings,
+        seed=0,
+        structures=np.concatenate([design, people]) * unit,
+    )
+    return lanes.values * unit, time.perf_counter() - start
+
+
+def quantiles(ratios: Floats, levels: Sequence[float]) -> str:
+    """Return quantiles as a person reads them."""
+    return " / ".join(f"{q:.3f}" for q in np.quantile(ratios, levels))
+
+
+def lane_table(found: RealChain) -> None:
+    """Print L/ES by lanes on live and unseen books, with and without dust."""
+    live, _ = drawn(found, LIVE, seed=1)
+    unseen, family = drawn(found, UNSEEN, seed=2)
+    print(f"\nL / ES by lanes alone, {len(live):,} live and {len(unseen):,} unseen books of equal tail risk")
+    print(
+        f"  {'lanes, live books':<34}{'live least/1%/50%':>24}{'unseen 1%/50%':>18}{'s':>6}  first experiments"
+    )
+    for count, held in ((32, live), (64, live), (128, live), (64, live[:300])):
+        values, seconds = choose(found, held, LaneSettings(lanes=count))
+        seen, other = (lane_bound(values, books) / _BOOK_TICKS for books in (held, unseen))
+        lab = LAB_LANES[count] if len(held) == LIVE else ".91"
+        print(
+            f"  {f'{count}, {len(held):,}':<34}{quantiles(seen, (0, 0.01, 0.5)):>24}"
+            f"{quantiles(other, (0.01, 0.5)):>18}{seconds:>6.1f}  {lab}"
+        )
+        if count == 64 and len(held) == LIVE:
+            by_family = [
+                f"{name} {np.quantile(other[family == i], 0.01):.2f}" for i, name in enumerate(FAMILIES)
+            ]
+            least = float(seen.min())
+    print(f"  unseen 1% by family, 64 lanes: {', '.join(by_family)}")
+    for part in (1e-5, 1e-3):
+        dust = drawn(found, 400, seed=5)[0] * part
+        values, _ = choose(found, np.concatenate([live, dust]), LaneSettings())
+        with_dust = float((lane_bound(values, live) / _BOOK_TICKS).min())
+        print(
+            f"  least of the live books beside 400 books of {part:g} of their size: {with_dust:.3f} against {least:.3f}"
+        )
+
+
+def midpoints(found: RealChain, books: Floats, step: Step) -> Floats:
+    """Return the expected shortfall of the midpoint of any two books of tail risk one, (N, N)."""
+    pnl = single_precision(books @ found.pnl.T)
+    risk = np.ones((len(books), len(books)))
+    for i in range(len(books) - 1):
+        both = 0.5 * (pnl[i] + pnl[i + 1 :])
+        rows, masses = worst_rows(both, found.weights, tail=1.0 - ALPHA)
+        losses = -np.take_along_axis(both, rows, axis=1).astype(np.float64)
+        risk[i, i + 1 :] = risk[i + 1 :, i] = np.einsum("nm,nm->n", masses, losses)
+        step(i + 2, len(books))
+    return risk
+
+
+def clique(apart: Bools, *, tries: int = 200) -> int:
+    """Return the size of a large set of books no two of which can share a lane: so many lanes are needed at least."""
+    rng, best = np.random.default_rng(0), 0
+    for attempt in range(tries):
+        left, size = np.arange(len(apart)), 0
+        while len(left):
+            noise = 3 * rng.random(len(left)) if attempt else 0.0
+            pick = left[(apart[np.ix_(left, left)].sum(axis=1) + noise).argmax()]
+            left, size = left[apart[pick, left]], size + 1
+        best = max(best, size)
+    return best
+
+
+def _clique_rows(found: RealChain, console: Console) -> None:
+    books = drawn(found, LIVE, seed=1)[0][:PAIRED] / _BOOK_TICKS
+    with stepping(console, "pairs of books") as step:
+        risk = midpoints(found, books, step)
+    for held in (PAIRED, 300):
+        bounds = {c: clique(risk[:held, :held] < c) for c in (0.8, 0.85, 0.9, 0.95)}
+        text = ", ".join(f"{lanes} for {c:g}" for c, lanes in bounds.items())
+        print(f"  lanes that {held:,} of the live books need at least: {text}")
+
+
+def select(found: RealChain, live: Floats, console: Console) -> list[Legs]:
+    """Return hedges selected for books as they are and as people hold them."""
+    library = hedge_library(found.chain, found.delta, np.full(3, SPOT_TICKS), largest_ratio=16, neighbours=3)
+    people = trader_books(found.pnl, found.weights, found.owner, spots=3, count=300, seed=11)
+    print(f"  library of {2 * len(library):,} hedges")
+    with stepping(console, "linear programs") as step:
+        return select_hedges(
+            found.pnl,
+            found.weights,
+            found.legs,
+            library,
+            np.concatenate([live[:_SELECTION_BOOKS], people]),
+            alpha=ALPHA,
+            settings=AtomSettings(),
+            spots=3,
+            always=verticals(found.chain, columns=3),
+            progress=step,
+        )
+
+
+def upper_table(found: RealChain, console: Console) -> None:
+    """Print U/ES by atoms an instrument, and with a book atom after changes."""
+    live, _ = drawn(found, LIVE, seed=1)
+    tried, family = drawn(found, CERTIFIED, seed=2)
+    columns = len(found.owner)
+    print(f"\nU / ES of {len(tried)} unseen books, 50% / 95% / 99% / most")
+    start = time.process_time()
+    chosen = select(found, live, console)
+    print(f"  selected {len(chosen):,} in {time.process_time() - start:.0f} s of one core")
+    start = time.perf_counter()
+    atoms = priced_atoms(found.pnl, found.weights, found.legs, chosen, alpha=ALPHA)
+    print(f"  repriced {len(atoms):,} in {time.perf_counter() - start:.1f} s")
+    books = structure_books([atom.legs for atom in atoms], columns=columns)[: len(atoms)]
+    tails = np.array([atom.shortfall for atom in atoms])
+    for each in (0, 16, 32):
+        some = min(each * columns, len(atoms))
+        start = time.process_time()
+        upper = np.array(
+            [certified_charge(book, books[:some], tails[:some], found.legs)[1] for book in tried]
+        )
+        spent = 1_000 * (time.process_time() - start) / len(tried)
+        ratios = upper / _BOOK_TICKS
+        line = f"{each} atoms an instrument ({some:,}), least {ratios.min():.4f}"
+        print(f"  {line:<46}{quantiles(ratios, (0.5, 0.95, 0.99, 1)):>34}{spent:>5.0f} ms  {LAB_ATOMS[each]}")
+        if each:
+            medians = [f"{name} {np.median(ratios[family == i]):.2f}" for i, name in enumerate(FAMILIES)]
+            print(f"    medians: {', '.join(medians)}")
+    some = min(16 * columns, len(atoms))
+    people = traders(found, seed=4)
+    for share in (0.0, 0.02, 0.1):
+        ratios = _with_book_atom(found, people, tried, share, books[:some], tails[:some])
+        print(
+            f"  {f'book atom, hedged change of {share:.0%}, and 16':<46}{quantiles(ratios, (0.5, 0.95, 0.99, 1)):>34}"
+        )
+
+
+def _with_book_atom(
+    found: RealChain, people: object, tried: Floats, share: float, books: csr_array, tails: Floats
+) -> Floats:
+    """Return U/ES of books after a hedged change of a share of their gross legs, the book before it shown."""
+    whole = np.round(tried).astype(np.int64)
+    later = np.array([people.changed(book, share=share) for book in whole]) if share else whole  # type: ignore[attr-defined]
+    before, exact = found.shortfall(whole), found.shortfall(later)
+    upper = [
+        certified + certified_charge((new - old).astype(np.float64), books, tails, found.legs)[1]
+        for old, new, certified in zip(whole, later, before, strict=True)
+    ]
+    alone = [certified_charge(new.astype(np.float64), books, tails, found.legs)[1] for new in later]
+    ratios: Floats = np.minimum(upper, alone) / exact
+    return ratios
+
+
+class stepping:
+    """Show a bar on a terminal, a plain line elsewhere."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        self.console, self.name = console, name
+        self.bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+
+    def __enter__(self) -> Step:
+        if not self.console.is_terminal:
+            print(f"  {self.name} ...", flush=True)
+        self.bar.start()
+        task = self.bar.add_task(self.name, total=None)
+        return lambda done, most: self.bar.update(task, completed=done, total=most)
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+
+def chains_report() -> None:
+    """Print everything."""
+    console = Console()
+    epoch_report()
+    folder = data_folder()
+    absent = [name for name in FILES if not (folder / name).is_file()]
+    if absent:
+        print(
+            f"\nReal chains are left out: {absent[0]} is absent. Set SEAWALL_DATA to the folder that holds it."
+        )
+        return
+    found = real_chain(folder)
+    options = int(found.chain.is_option.sum())
+    print(
+        f"\nReal chains: {len(found.owner)} instruments, {options} options, {len(found.weights):,} scenarios"
+    )
+    lane_table(found)
+    _clique_rows(found, console)
+    upper_table(found, console)

@@ -1,0 +1,63 @@
+"""Linear programs that raise the worst covered books, and leave test measures."""
+
+import numpy as np
+import pytest
+from tests.unit.margin.test_frank_wolfe import TAIL, least, market, normalised, search, starts
+
+from seawall.arrays import Floats
+from seawall.margin.frank_wolfe import Books, Measures
+from seawall.margin.polish import polished
+
+__all__ = ["market"]
+
+
+@pytest.fixture(scope="module")
+def books(market: tuple[Floats, Floats]) -> Books:
+    rng = np.random.default_rng(9)
+    sharp = normalised(market, rng.normal(size=(120, 6)))
+    blunt = normalised(market, rng.normal(size=(200, 6)), sharpness=20.0)
+    return Books.joined([sharp, blunt])
+
+
+@pytest.fixture(scope="module")
+def found(market: tuple[Floats, Floats], books: Books) -> Measures:
+    return search(market, books, starts(market, books, 10), 20)
+
+
+def sharp(books: Books, measures: Measures) -> Floats:
+    chosen = books.sharpness == books.sharpness.max()
+    covered: Floats = (-(measures.values @ books.units.T)).max(axis=0)[chosen]
+    return covered
+
+
+def test_polish_raises_the_worst_covered_and_costs_the_others_little(
+    market: tuple[Floats, Floats], books: Books, found: Measures
+) -> None:
+    better = polished(found, books, *market, tail=TAIL, programs=40)
+    assert sharp(books, better).min() > sharp(books, found).min() + 0.005
+    before, after = ((-(some.values @ books.units.T)).max(axis=0) for some in (found, better))
+    assert np.quantile(after - before, 0.05) > -0.05
+    assert abs(least(better, books) - least(found, books)) < 0.1
+
+
+def test_polish_leaves_test_measures(market: tuple[Floats, Floats], books: Books, found: Measures) -> None:
+    pnl, weights = market
+    better = polished(found, books, pnl, weights, tail=TAIL, programs=40)
+    assert (better.masses >= 0).all()
+    assert (better.masses <= weights / TAIL * (1 + 1e-12)).all()
+    np.testing.assert_allclose(better.masses.sum(axis=1), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(better.values, better.masses @ pnl, rtol=1e-9, atol=1e-12)
+
+
+def test_more_programs_never_cover_the_worst_book_worse(
+    market: tuple[Floats, Floats], books: Books, found: Measures
+) -> None:
+    worst = [
+        sharp(books, polished(found, books, *market, tail=TAIL, programs=count)).min() for count in (0, 5, 20)
+    ]
+    assert worst[0] <= worst[1] <= worst[2]
+
+
+def test_without_programs_measures_stay(market: tuple[Floats, Floats], books: Books, found: Measures) -> None:
+    same = polished(found, books, *market, tail=TAIL, programs=0)
+    np.testing.assert_array_equal(same.masses, found.masses)
