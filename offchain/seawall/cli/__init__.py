@@ -1,4 +1,4 @@
-"""The command line: `seawall demo`, `keeper`, `inspect`, `certificate`, `explain`, `stress`, `deploy`, `doctor`, `config`.
+"""The command line: `seawall demo`, `backtest`, `keeper`, `inspect`, `certificate`, `explain`, `stress` and others.
 
 Exit codes: 0 done, 1 unexpected, 2 bad input or usage, 3 wait and retry, 4 stop and page someone, 130 interrupted.
 Whatever Seawall raises on purpose is one line on standard error, with the fix; `SEAWALL_DEBUG=1` shows the traceback.
@@ -15,6 +15,7 @@ import click
 from seawall import __version__
 from seawall.cli.admin import config_group, deploy_command, doctor_command
 from seawall.cli.analysis import explain_command, stress_command
+from seawall.cli.backtest import backtest_command
 from seawall.cli.certificate import certificate_command
 from seawall.cli.inspect import inspect_group
 from seawall.cli.run import demo_command, keeper_group
@@ -48,6 +49,7 @@ def root() -> None:
 
 
 root.add_command(demo_command)
+root.add_command(backtest_command)
 root.add_command(keeper_group)
 root.add_command(inspect_group)
 root.add_command(certificate_command)

@@ -1,0 +1,1 @@
+"""Walk-forward validation of the margin model on real prices, without look-ahead."""
