@@ -8,7 +8,8 @@ import {Certificate} from "./IMarginVault.sol";
 /// @param priceTicks Worst price a lot.
 /// @param maxFee Most fee over the whole size, settlement token units; a partial fill may be charged its share, rounded down.
 /// @param expiry Last second at which it may be filled.
-/// @param nonce Any number not below the account's least nonce and not cancelled.
+/// @param nonce Any number not below the account's least nonce and not spent. Orders may share one: the first that is filled whole, or a cancellation, spends it
+/// for all of them. Neighbours cost least: 128 nonces share a word.
 /// @param reduceOnly If set, a fill may not grow or flip the position.
 struct Order {
     bytes32 account;
@@ -28,7 +29,7 @@ struct Order {
 interface IOrderVenue {
     error OrderZero();
     error OrderExpired(uint256 expiry);
-    error OrderCancelled(bytes32 account, uint256 nonce);
+    error NonceSpent(bytes32 account, uint256 nonce);
     error OrderOverfilled(bytes32 digest, uint256 filled, uint256 size);
     error BadSignature(bytes32 account);
     error InstrumentsDiffer();
@@ -74,11 +75,11 @@ interface IOrderVenue {
 
     function orderDigest(Order calldata order) external view returns (bytes32);
 
-    /// @notice Lots of an order that were filled.
+    /// @notice Lots filled so far of an order that was filled in part; zero again once it is filled whole and its nonce spent.
     function filledLots(bytes32 digest) external view returns (uint256);
 
-    /// @notice True if this very nonce was cancelled.
-    function cancelled(bytes32 account, uint256 nonce) external view returns (bool);
+    /// @notice True if an order with this nonce was filled whole, or it was cancelled by itself or with all below some nonce: no order with it can be filled.
+    function nonceSpent(bytes32 account, uint256 nonce) external view returns (bool);
 
     /// @notice Every nonce below this one is cancelled.
     function leastNonce(bytes32 account) external view returns (uint256);

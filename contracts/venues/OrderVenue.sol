@@ -19,11 +19,8 @@ uint256 constant MAX_FEE_BPS = 100;
 
 /// @dev Above every nonce an order can have: what cancels below it cancels everything.
 uint256 constant NONCE_END = 1 << 64;
-/// @dev Bits of a least nonce, and the lowest so many.
-uint256 constant NONCE_BITS = 65;
-uint256 constant NONCE_MASK = (1 << NONCE_BITS) - 1;
-/// @dev Bits that are left of a word beside it.
-uint256 constant NONCE_RESIDUES = 256 - NONCE_BITS;
+/// @dev Two to this power is the number of nonces in a word.
+uint256 constant NONCES_BITS = 7;
 
 /// @title Settles two signed orders
 /// @dev Assumptions about the vault, which audits can cite:
@@ -43,9 +40,9 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
     /// @inheritdoc IOrderVenue
     mapping(bytes32 => uint256) public filledLots;
     /// @inheritdoc IOrderVenue
-    mapping(bytes32 => mapping(uint256 => bool)) public cancelled;
-    /// @dev account => `least nonce 65 | bit 65 + i: whether a nonce of residue i modulo NONCE_RESIDUES was ever cancelled by itself`
-    mapping(bytes32 => uint256) internal nonceWords;
+    mapping(bytes32 => uint256) public leastNonce;
+    /// @dev account => nonce >> NONCES_BITS => two bits a nonce: spent, and above it whether an order with it was filled in part
+    mapping(bytes32 => mapping(uint256 => uint256)) internal nonceWords;
     /// @dev Packed 16 + 16 = 32.
     uint16 internal takerBps;
     uint16 internal makerBps;
@@ -108,25 +105,23 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
 
     /// @inheritdoc IOrderVenue
     function cancel(bytes32 account, uint256 nonce) external onlyAuthorised(account) {
-        cancelled[account][nonce] = true;
-        nonceWords[account] |= _residueBit(nonce);
+        nonceWords[account][nonce >> NONCES_BITS] |= _spentBit(nonce);
         emit NonceCancelled(account, nonce);
     }
 
     /// @inheritdoc IOrderVenue
     function cancelBelow(bytes32 account, uint256 nonce) external onlyAuthorised(account) {
-        uint256 word = nonceWords[account];
         uint256 least = nonce < NONCE_END ? nonce : NONCE_END;
-        require(least > word & NONCE_MASK, NonceNotRaised(nonce, word & NONCE_MASK));
-        nonceWords[account] = (word & ~NONCE_MASK) | least;
+        require(least > leastNonce[account], NonceNotRaised(nonce, leastNonce[account]));
+        leastNonce[account] = least;
         emit LeastNonceRaised(account, nonce);
     }
 
     /* VIEWS */
 
     /// @inheritdoc IOrderVenue
-    function leastNonce(bytes32 account) external view returns (uint256) {
-        return nonceWords[account] & NONCE_MASK;
+    function nonceSpent(bytes32 account, uint256 nonce) external view returns (bool) {
+        return nonce < leastNonce[account] || nonceWords[account][nonce >> NONCES_BITS] & _spentBit(nonce) != 0;
     }
 
     /// @inheritdoc IOrderVenue
@@ -166,15 +161,19 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
         require(lots != 0, OrderZero());
         require(block.timestamp <= order.expiry, OrderExpired(order.expiry));
         bytes32 account = order.account;
-        require(_isOpen(account, order.nonce), OrderCancelled(account, order.nonce));
+        (uint256 spent, uint256 word) = (_spentBit(order.nonce), nonceWords[account][order.nonce >> NONCES_BITS]);
+        require(word & spent == 0 && order.nonce >= leastNonce[account], NonceSpent(account, order.nonce));
         bytes32 digest = orderDigest(order);
         uint256 size = _magnitude(order.lots);
-        uint256 filled = filledLots[digest];
+        uint256 filled = word & (spent << 1) != 0 ? filledLots[digest] : 0;
         require(lots <= size - filled, OrderOverfilled(digest, filled, size));
         require(_signed(account, digest, signature), BadSignature(account));
         int256 signedLots = order.lots > 0 ? int256(lots) : -int256(lots);
         if (order.reduceOnly) _requireReducing(order, signedLots);
-        filledLots[digest] = filled + lots;
+        bool whole = filled + lots == size;
+        nonceWords[account][order.nonce >> NONCES_BITS] = word | (whole ? spent : spent << 1);
+        // A spent nonce fills nothing, so what was filled before need not be known.
+        if (!whole || filled != 0) filledLots[digest] = whole ? 0 : filled + lots;
 
         uint256 charged = (lots * priceTicks * TICK * feeBps) / 10_000;
         uint256 allowed = (uint256(order.maxFee) * lots) / size;
@@ -182,14 +181,9 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
         emit OrderFilled(digest, account, signedLots, priceTicks, fee);
     }
 
-    /// @dev Neither below the least nonce nor cancelled. The mapping is read only if a nonce of the same residue ever was.
-    function _isOpen(bytes32 account, uint256 nonce) private view returns (bool) {
-        uint256 word = nonceWords[account];
-        return nonce >= word & NONCE_MASK && (word & _residueBit(nonce) == 0 || !cancelled[account][nonce]);
-    }
-
-    function _residueBit(uint256 nonce) private pure returns (uint256) {
-        return 1 << (NONCE_BITS + nonce % NONCE_RESIDUES);
+    /// @dev Bit of a nonce in its word.
+    function _spentBit(uint256 nonce) private pure returns (uint256) {
+        return 1 << (2 * (nonce & ((1 << NONCES_BITS) - 1)));
     }
 
     function _requireReducing(Order calldata order, int256 signedLots) private view {

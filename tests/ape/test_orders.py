@@ -160,7 +160,7 @@ def test_an_order__cancelled_or_expired__reverts(
     with ape.reverts(world.venue.NotAuthorised):
         world.venue.cancel(taker_account, 77, sender=attacker)
     world.venue.cancel(taker_account, 77, sender=trader)
-    with ape.reverts(world.venue.OrderCancelled, account=taker_account, nonce=77):
+    with ape.reverts(world.venue.NonceSpent, account=taker_account, nonce=77):
         fill(world, taken, made, 3, attacker)
     world.advance(700)
     with ape.reverts(world.venue.OrderExpired):

@@ -129,7 +129,7 @@ def test_a_cancelled_order_stays_cancelled_in_every_form(system: System) -> None
         own = system.sign_order(against, keys["attacker"])
         for sides in (((order, signature), (against, own)), ((against, own), (order, signature))):
             (taker, by_taker), (maker, by_maker) = sides
-            with pytest.raises(Revert, match="OrderCancelled"):
+            with pytest.raises(Revert, match="NonceSpent"):
                 system.order_venue.fill(taker.as_tuple(), by_taker, maker.as_tuple(), by_maker, lots, (), ())
     changed = replace(order, nonce=order.nonce + 100)
     against = system.order(attacker, -10, SPOT)

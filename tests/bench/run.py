@@ -98,6 +98,8 @@ def _option_books() -> Iterator[Row]:
             started, bought = bench.auction(count)
             yield f"start of an auction, {named}", started, start
             yield f"purchase of half of it, {named}", bought, bid
+    first = "the same with one position, either order the first of 128 nonces"
+    yield first, bench.fill(1, fresh_nonces=True), None
     world = EngineWorld()
     scene, certificate = book_proof(sized_scene(64), accounts=100_000)
     with world.evm.isolated():

@@ -18,7 +18,7 @@ from seawall.page import Order, order_domain, sign
 
 BUYER, SELLER, OPERATOR, STRANGER = (signer(name) for name in ("buyer", "seller", "operator", "stranger"))
 RELAYER = role("relayer")
-NONCE_RESIDUES = 256 - 65  # nonces this far apart share a bit of the account's word
+NONCES = 128  # in a word
 
 
 @pytest.fixture(scope="module")
@@ -237,15 +237,92 @@ def test_partial_fills_never_exceed_the_size(deployed: System, parts: list[int])
                 continue
             with pytest.raises(Revert) as reverted:
                 fill(system, buy, ask(system), lots)
-            assert (reverted.value.name, reverted.value.args_[1:]) == ("OrderOverfilled", (total, 6))
-        assert filled(system, buy) == total == position(system, BUYER)
+            expected = ("NonceSpent", buy.nonce) if total == 6 else ("OrderOverfilled", total, 6)
+            assert (reverted.value.name, *reverted.value.args_[1:]) == expected
+        assert position(system, BUYER) == total
+        assert filled(system, buy) == total % 6  # what is filled whole has spent its nonce
+        assert system.order_venue.nonceSpent(buy.account, buy.nonce) == (total == 6)
 
 
 def test_a_filled_order_cannot_be_replayed(system: System) -> None:
     orders = bid(system), ask(system)
     fill(system, *orders, 5)
-    with pytest.raises(Revert, match="OrderOverfilled"):
+    for order, other in ((orders[0], ask(system)), (bid(system), orders[1])):
+        with pytest.raises(Revert) as reverted:
+            fill(system, order, other, 1)
+        assert reverted.value.name == "NonceSpent"
+    with pytest.raises(Revert, match="NonceSpent"):
         fill(system, *orders, 1)
+
+
+@pytest.mark.parametrize("first", [1, 4])
+def test_an_order_filled_in_parts_cannot_be_replayed(system: System, first: int) -> None:
+    order = bid(system)
+    fill(system, order, ask(system), first)
+    fill(system, order, ask(system), 5 - first)
+    for lots in (1, first, 5):
+        with pytest.raises(Revert, match="NonceSpent"):
+            fill(system, order, ask(system), lots)
+    assert position(system, BUYER) == 5
+
+
+def test_orders_of_one_nonce_are_counted_apart_until_one_is_whole(system: System) -> None:
+    first = bid(system)
+    second = replace(first, price_ticks=SPOT + 1, lots=3)
+    fill(system, first, ask(system), 4)
+    fill(system, second, ask(system), 2)
+    assert (filled(system, first), filled(system, second)) == (4, 2)
+    with pytest.raises(Revert, match="OrderOverfilled"):
+        fill(system, first, ask(system), 2)
+    fill(system, second, ask(system), 1)
+    for order in (first, second):
+        with pytest.raises(Revert, match="NonceSpent"):
+            fill(system, order, ask(system), 1)
+    assert position(system, BUYER) == 7
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.sampled_from(("part", "rest", "cancel"))), max_size=12))
+def test_a_nonce_is_spent_by_what_fills_or_cancels_it_and_by_nothing_else(
+    deployed: System, steps: list[tuple[int, str]]
+) -> None:
+    with deployed.isolated() as system:
+        account, venue, start = account_id(BUYER.address), system.order_venue, NONCES - 1
+        made = replace(bid(system, 2), nonce=start)
+        left: dict[int, int] = {}
+        for nonce, step in steps:
+            order = replace(made, nonce=start + nonce)
+            remaining = left.get(nonce, 2)
+            if step == "cancel":
+                venue.cancel(account, order.nonce, sender=BUYER.address)
+                left[nonce] = 0
+                continue
+            lots = 1 if step == "part" else max(remaining, 1)
+            if remaining >= lots:
+                fill(system, order, ask(system), lots)
+                left[nonce] = remaining - lots
+            else:
+                with pytest.raises(Revert, match="NonceSpent"):
+                    fill(system, order, ask(system), lots)
+        for nonce in {*left, *(near + 1 for near in left), *(near + NONCES for near in left)}:
+            assert venue.nonceSpent(account, start + nonce) == (left.get(nonce, 2) == 0)
+            assert filled(system, replace(made, nonce=start + nonce)) == int(left.get(nonce, 2) == 1) or (
+                left.get(nonce) == 0
+            )
+
+
+def test_an_order_filled_in_part_can_be_cancelled(system: System) -> None:
+    order = bid(system)
+    fill(system, order, ask(system), 2)
+    system.order_venue.cancel(order.account, order.nonce, sender=BUYER.address)
+    with pytest.raises(Revert, match="NonceSpent"):
+        fill(system, order, ask(system), 1)
+
+
+def test_nonces_of_one_account_spend_none_of_another(system: System) -> None:
+    first, other = bid(system), replace(ask(system), nonce=bid(system).nonce)
+    system.order_venue.cancel(first.account, other.nonce, sender=BUYER.address)
+    assert not system.order_venue.nonceSpent(other.account, other.nonce)
+    fill(system, first, other, 5)
 
 
 def test_a_fill_that_fails_leaves_the_order_open(system: System) -> None:
@@ -261,7 +338,7 @@ def test_an_order__cancelled__reverts(system: System) -> None:
     system.order_venue.cancel(account_id(BUYER.address), orders[0].nonce, sender=BUYER.address)
     with pytest.raises(Revert) as reverted:
         fill(system, *orders, 1)
-    assert reverted.value.name == "OrderCancelled"
+    assert reverted.value.name == "NonceSpent"
     fill(system, bid(system), orders[1], 1)
 
 
@@ -271,7 +348,7 @@ def test_every_order_below_a_nonce_is_cancelled_at_once(system: System) -> None:
     system.vault.setOperator(account, OPERATOR.address, True, sender=BUYER.address)
     system.order_venue.cancelBelow(account, orders[2].nonce, sender=OPERATOR.address)
     for order in orders[:2]:
-        with pytest.raises(Revert, match="OrderCancelled"):
+        with pytest.raises(Revert, match="NonceSpent"):
             fill(system, order, ask(system), 1)
     fill(system, orders[2], ask(system), 1)
     with pytest.raises(Revert, match="NonceNotRaised"):
@@ -280,13 +357,11 @@ def test_every_order_below_a_nonce_is_cancelled_at_once(system: System) -> None:
 
 def test_cancelling_one_nonce_cancels_that_one_alone(system: System) -> None:
     account = account_id(BUYER.address)
-    first, same, other = (
-        replace(bid(system), nonce=5_000 + i) for i in (0, NONCE_RESIDUES, 2 * NONCE_RESIDUES)
-    )
+    first, same, other = (replace(bid(system), nonce=5_000 + i) for i in (0, NONCES, 2 * NONCES))
     for nonce in (same.nonce, same.nonce + 1):
         system.order_venue.cancel(account, nonce, sender=BUYER.address)
     system.order_venue.cancelBelow(account, first.nonce, sender=BUYER.address)
-    with pytest.raises(Revert, match="OrderCancelled"):
+    with pytest.raises(Revert, match="NonceSpent"):
         fill(system, same, ask(system), 1)
     for order in (first, other):
         fill(system, order, ask(system), 1)
@@ -298,7 +373,7 @@ def test_cancelling_below_all_nonces_cancels_the_last_one_too(system: System) ->
     fill(system, last, ask(system), 1)
     system.order_venue.cancelBelow(account, 2**256 - 1, sender=BUYER.address)
     assert system.order_venue.leastNonce(account) == 2**64
-    with pytest.raises(Revert, match="OrderCancelled"):
+    with pytest.raises(Revert, match="NonceSpent"):
         fill(system, last, ask(system), 1)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from eth_utils.crypto import keccak
 from tests.support.market import Instrument, value
 from tests.support.system import GRACE_S, System
-from tests.support.system_bench import ANY_PRICE, WAD, gas_of
+from tests.support.system_bench import ANY_PRICE, WAD, gas_of, use_nonces
 
 from seawall.page.layout import Kind
 from seawall.reference.book import Book, Position, account_word
@@ -102,10 +102,11 @@ class OptionBench:
             probe = system.evm.cold().at("HealthProbe", self.probe.address)
             return int(probe.health(system.vault, account))
 
-    def fill(self, count: int) -> int:
+    def fill(self, count: int, *, fresh_nonces: bool = False) -> int:
         """Return the gas of a fill of two signed orders with eight atoms in the taker's certificate.
 
         The maker holds one position. The taker adds a lot, but to a book too large to add to: there it reduces.
+        With fresh nonces both orders are the first of their words, as one in 128 is.
         """
         with self.system.isolated() as system:
             account, maker = self.hold(count), system.open(self.maker, 1)
@@ -120,6 +121,8 @@ class OptionBench:
             signed = []
             for owner, key, size in ((account, self.taker, lots), (maker, self.maker, -lots)):
                 order = system.order(owner, size, price, slot=TRADED)
+                if not fresh_nonces:
+                    use_nonces(system, order, key.address)
                 signed += [order.as_tuple(), system.sign_order(order, key)]
             return gas_of(system.order_venue, "fill", *signed, 1, (certificate,), ())
 

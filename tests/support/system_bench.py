@@ -15,9 +15,10 @@ from tests.support.evm import DEPLOYER, Contract, Evm
 from tests.support.feeds import Feed
 from tests.support.system import EMPTY, GOVERNOR, System
 
+from seawall.page import Order
 from seawall.page.decode import pack_page
 
-__all__ = ["PER_PAGE", "SystemBench", "activation_gas", "gas_of", "stage_gas"]
+__all__ = ["PER_PAGE", "SystemBench", "activation_gas", "gas_of", "stage_gas", "use_nonces"]
 
 PER_PAGE = 8
 PAGES = 2
@@ -33,6 +34,11 @@ def gas_of(contract: Contract, name: str, *args: Any, sender: str = DEPLOYER) ->
     cold = contract.evm.cold().at(contract.name, contract.address)
     getattr(cold, name)(*args, sender=sender)
     return int(cold.evm.gas_used)
+
+
+def use_nonces(system: System, order: Order, owner: str) -> None:
+    """Spend a neighbour of an order's nonce, so that their word is not empty."""
+    system.order_venue.cancel(order.account, order.nonce ^ 1, sender=owner)
 
 
 def activation_gas(*, pages: int, signatures: int) -> int:
@@ -82,14 +88,20 @@ class SystemBench:
             return int(getattr(probe, name)(self.system.vault, account, *certificate))
 
     def fill(self, count: int, *, lots: int) -> int:
-        """Return the gas of a fill of two signed orders, on the first of so many positions of either account."""
+        """Return the gas of a fill of two signed orders, on the first of so many positions of either account.
+
+        Other nonces of their words are spent, as those of 127 orders of 128 are.
+        """
         with self.system.isolated():
             account, maker = self._hold(count, 1_000_000)
             price = self.system.spots[0]
             orders = self.system.order(account, lots, price), self.system.order(maker, -lots, price)
+            keys = self.taker, self.maker
+            for order, key in zip(orders, keys, strict=True):
+                use_nonces(self.system, order, key.address)
             signed = [
                 part
-                for order, key in zip(orders, (self.taker, self.maker), strict=True)
+                for order, key in zip(orders, keys, strict=True)
                 for part in (order.as_tuple(), self.system.sign_order(order, key))
             ]
             return gas_of(self.system.order_venue, "fill", *signed, abs(lots), (), ())
