@@ -131,6 +131,11 @@ contract MarginVault is VaultAccounts, VaultTrading, VaultLiquidation, VaultColl
     }
 
     /// @inheritdoc IMarginVault
+    function windDownAt() external view returns (uint256) {
+        return woundDownAt;
+    }
+
+    /// @inheritdoc IMarginVault
     function token() external view returns (address) {
         return address(TOKEN);
     }

@@ -16,7 +16,8 @@ library BookHedge {
             uint256 i;
             while (i < book.length) {
                 uint256 head = book[i++];
-                PageCopy memory page = Certificates.open(hedge, head & 0xff);
+                uint256 place = Certificates.open(hedge, head & 0xff);
+                PageCopy memory page = hedge.pages[place];
                 uint256 words = ((head >> 8) + 3) >> 2;
                 require(i + words <= book.length, Certificates.BadCertificate());
                 uint256 at_;

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {ExpiryMark} from "./ExpiryMark.sol";
 import {Exposure, Exposures} from "./Exposure.sol";
+import {JointWalk} from "./JointWalk.sol";
 import {LaneMath} from "./LaneMath.sol";
 import {SpotState} from "./LiveMark.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
@@ -38,7 +39,8 @@ library BookWalk {
     function walk(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found) internal view {
         unchecked {
             uint256 last = LaneMath.pairAt(found.pairs, page.count);
-            for (uint256 rare = PlainWalk.walk(page, u, s, found); rare < last; rare += 32) {
+            uint256 rare = page.twin == 0 ? PlainWalk.walk(page, u, s, found) : JointWalk.walk(page, u, s, found);
+            for (; rare < last; rare += 32) {
                 _addRare(page, u, s, PageCopies.load(rare), found);
             }
         }

@@ -34,7 +34,7 @@ library Certificates {
                 for (uint256 word = entries[i]; word != 0; word <<= 64) {
                     uint256 theta = word >> 216;
                     if (theta == 0) continue;
-                    if (home.table == 0 || home.id != (word >> 192) & 0xff) home = find(hedge, (word >> 192) & 0xff);
+                    if (home.table == 0 || home.id != (word >> 192) & 0xff) home = hedge.pages[find(hedge, (word >> 192) & 0xff)];
                     uint256 atom = _atom(home, (word >> 200) & 0xffff);
                     charged += theta * ((atom & type(uint40).max) << ((atom >> 40) & 15));
                     // a leg at a time comes to the top: slot 8, ratio 16
@@ -44,7 +44,9 @@ library Certificates {
                         uint256 away = (aways >> 8) & 15;
                         aways <<= 4;
                         if (ratio == 0) continue;
-                        charged = take(away == 0 ? home : find(hedge, away - 1), legs >> 248, ratio * int256(theta), charged);
+                        PageCopy memory page = home;
+                        if (away != 0) page = hedge.pages[find(hedge, away - 1)];
+                        charged = take(page, legs >> 248, ratio * int256(theta), charged);
                     }
                 }
             }
@@ -52,20 +54,20 @@ library Certificates {
         }
     }
 
-    /// @dev The page of this id, which the account holds or its book names.
-    function find(Hedge memory hedge, uint256 id) internal pure returns (PageCopy memory page) {
-        uint256 i = _indexOf(hedge.pages, id);
-        require(i < hedge.pages.length, BadCertificate());
-        page = hedge.pages[i];
-        require(page.table != 0, BadCertificate());
+    /// @dev Place of the page of this id, which the account holds or its book names.
+    function find(Hedge memory hedge, uint256 id) internal pure returns (uint256 i) {
+        i = _indexOf(hedge.pages, id);
+        require(i < hedge.pages.length && hedge.pages[i].table != 0, BadCertificate());
     }
 
     function _indexOf(PageCopy[] memory pages, uint256 id) private pure returns (uint256 i) {
-        while (i < pages.length && pages[i].id != id) ++i;
+        unchecked {
+            while (i < pages.length && pages[i].id != id) ++i;
+        }
     }
 
     /// @dev The same, fetched if it is not there yet.
-    function open(Hedge memory hedge, uint256 id) internal view returns (PageCopy memory) {
+    function open(Hedge memory hedge, uint256 id) internal view returns (uint256) {
         uint256 count = hedge.pages.length;
         if (_indexOf(hedge.pages, id) == count) {
             PageCopy[] memory more = new PageCopy[](count + 1);
@@ -86,12 +88,6 @@ library Certificates {
     function take(PageCopy memory page, uint256 slot, int256 lots, uint256 charged) internal pure returns (uint256 result) {
         bool known;
         assembly ("memory-safe") {
-            // PageCopies.charge
-            function charge(rec, q) -> ticks {
-                let sign := sar(255, q)
-                let leg := and(shr(add(112, and(sign, 32)), rec), 0xffffffff)
-                ticks := shl(and(shr(3, rec), 31), mul(sub(xor(q, sign), sign), leg))
-            }
             // page: rows 0x60, head 0x80, table 0xe0
             if lt(slot, mload(add(page, 0x60))) {
                 slot := shl(5, slot)
@@ -102,7 +98,11 @@ library Certificates {
                     let before := mload(slot)
                     let rest := sub(before, lots)
                     mstore(slot, rest)
-                    result := add(sub(charged, charge(rec, before)), charge(rec, rest))
+                    // the difference of PageCopies.charge: charge(q) = q long - min(q, 0) (long + short)
+                    let long := and(shr(112, rec), 0xffffffff)
+                    let short := sub(and(rest, sar(255, rest)), and(before, sar(255, before)))
+                    short := mul(short, add(long, and(shr(144, rec), 0xffffffff)))
+                    result := sub(charged, shl(and(shr(3, rec), 31), add(mul(lots, long), short)))
                 }
             }
         }

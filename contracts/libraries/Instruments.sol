@@ -4,9 +4,9 @@ pragma solidity ^0.8.24;
 import {ExpiryMark} from "./ExpiryMark.sol";
 import {Exposures} from "./Exposure.sol";
 import {LiveMark, SpotState} from "./LiveMark.sol";
-import {PackedLoad} from "./PackedLoad.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {KIND_PERPETUAL, PageLayout} from "./PageLayout.sol";
+import {Shelf, Shelves} from "./Shelf.sol";
 import {IMarginOracle} from "../interfaces/IMarginOracle.sol";
 import {
     MARGIN_DRIFTED,
@@ -58,17 +58,28 @@ struct Instrument {
 /// @title Single instruments, and how old a price may be
 library Instruments {
     using PageCopies for PageCopy;
+    using Shelves for Shelf;
 
     /// @dev One instrument at the live price; never reverts.
     function load(IMarginOracle oracle, IVaultPriceFeed feed, uint256 page, uint256 slot, uint256 generation)
         internal
         view
-        returns (Instrument memory found)
+        returns (Instrument memory)
     {
-        uint256[] memory words = PackedLoad.pages(oracle, page, 1, false);
-        found.manifestAsOf = uint40(words[0]);
-        if (words[0] == 0) found.flags = MARGIN_NO_MANIFEST;
-        PageCopy memory copy = PageCopies.open(page, 0, words[1], false);
+        Shelf memory shelf;
+        (shelf.oracle, shelf.feed) = (oracle, feed);
+        shelf.add(page);
+        return find(shelf, page, slot, generation);
+    }
+
+    /// @dev The same, of a page that a shelf has.
+    function find(Shelf memory shelf, uint256 page, uint256 slot, uint256 generation) internal view returns (Instrument memory found) {
+        uint256 manifest = shelf.manifest(false);
+        found.manifestAsOf = uint40(manifest);
+        if (manifest == 0) found.flags = MARGIN_NO_MANIFEST;
+        PageCopy memory copy;
+        (copy.id, copy.place) = (page & 0xff, shelf.indexOf(page & 0xff));
+        shelf.turn(copy, false, false);
         if (copy.head == 0) {
             found.flags |= MARGIN_MISSING;
             return found;
@@ -80,7 +91,7 @@ library Instruments {
         if (PageLayout.frozen(head0)) found.flags |= MARGIN_FROZEN;
         SpotState memory s;
         {
-            uint256 price = PackedLoad.prices(feed, found.underlying, 1)[0];
+            uint256 price = shelf.price(found.underlying);
             found.observedAt = uint40(price >> 64);
             found.flags |= priceFlags(price);
             s = LiveMark.stateAt(head0, copy.headWord(2), uint64(price), block.timestamp);
@@ -93,7 +104,7 @@ library Instruments {
         }
         found.kind = PageLayout.kind(record);
         found.shift = PageLayout.shift(record);
-        (found.mark,,) = ExpiryMark.value(s, record, found.underlying, feed);
+        (found.mark,,) = ExpiryMark.value(s, record, found.underlying, shelf.feed);
         found.settling = ExpiryMark.isDated(record) && ExpiryMark.begun(s, record);
         found.expired = found.settling && block.timestamp >= PageLayout.expiryHour(record) * 1 hours;
         if (found.kind == KIND_PERPETUAL) {

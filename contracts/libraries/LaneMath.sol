@@ -18,13 +18,22 @@ uint256 constant SUM_TOP = 0x800000000000000080000000000000008000000000000000800
 /// @dev `LanesInPlainWords` in tests/harness is the same without assembly.
 library LaneMath {
     /// @dev Allocates sums for lanes of so many words: four words of four sums for each, all zero.
-    function newSums(uint256 laneWords) internal pure returns (uint256[] memory) {
-        return new uint256[](4 * laneWords);
+    function newSums(uint256 laneWords) internal pure returns (uint256[] memory sums) {
+        assembly ("memory-safe") {
+            sums := mload(0x40)
+            mstore(sums, shl(2, laneWords))
+            calldatacopy(add(sums, 0x20), calldatasize(), shl(7, laneWords))
+            mstore(0x40, add(add(sums, 0x20), shl(7, laneWords)))
+        }
     }
 
-    /// @dev Room for so many pairs and the empty one that completes the last turn.
-    function newPairs(uint256 count) internal pure returns (uint256[] memory) {
-        return new uint256[](2 * count + 2);
+    /// @dev Room for so many pairs and the empty one that completes the last turn; it holds anything.
+    function newPairs(uint256 count) internal pure returns (uint256[] memory pairs) {
+        assembly ("memory-safe") {
+            pairs := mload(0x40)
+            mstore(pairs, add(shl(1, count), 2))
+            mstore(0x40, add(pairs, add(shl(6, count), 0x60)))
+        }
     }
 
     /// @dev Memory address of pair i: `scaledLots, 32 slot`.
@@ -55,6 +64,16 @@ library LaneMath {
                     s1 := add(s1, add(mul(q, and(shr(16, w), LANE_MASK)), mul(r, and(shr(16, v), LANE_MASK))))
                     s2 := add(s2, add(mul(q, and(shr(32, w), LANE_MASK)), mul(r, and(shr(32, v), LANE_MASK))))
                     s3 := add(s3, add(mul(q, and(shr(48, w), LANE_MASK)), mul(r, and(shr(48, v), LANE_MASK))))
+                    x := add(x, 0x80)
+                    if iszero(lt(x, end)) { break }
+                    q := mload(x)
+                    w := mload(add(mload(add(x, 0x20)), o))
+                    r := mload(add(x, 0x40))
+                    v := mload(add(mload(add(x, 0x60)), o))
+                    s0 := add(s0, add(mul(q, w), mul(r, v)))
+                    s1 := add(s1, add(mul(q, and(shr(16, w), LANE_MASK)), mul(r, and(shr(16, v), LANE_MASK))))
+                    s2 := add(s2, add(mul(q, and(shr(32, w), LANE_MASK)), mul(r, and(shr(32, v), LANE_MASK))))
+                    s3 := add(s3, add(mul(q, and(shr(48, w), LANE_MASK)), mul(r, and(shr(48, v), LANE_MASK))))
                 }
                 s0 := sub(s0, add(shl(16, s1), add(shl(32, s2), shl(48, s3))))
             }
@@ -79,22 +98,20 @@ library LaneMath {
     function least(uint256[] memory sums, int256 scaledLots) internal pure returns (int256 worst) {
         unchecked {
             if (sums.length == 0) return 0;
-            uint256 four;
+            uint256 best;
             assembly ("memory-safe") {
-                let x := add(sums, 0x20)
-                let end := add(x, shl(5, mload(sums)))
-                four := add(mload(x), SUM_BIAS)
-                for { x := add(x, 0x20) } lt(x, end) { x := add(x, 0x20) } {
-                    let other := add(mload(x), SUM_BIAS)
+                function lesser(four, other) -> less {
                     // top bit of each field: four >= other
                     let larger := and(sub(or(four, SUM_TOP), other), SUM_TOP)
-                    four := xor(four, and(xor(four, other), sub(larger, shr(63, larger))))
+                    less := xor(four, and(xor(four, other), sub(larger, shr(63, larger))))
                 }
-            }
-            uint256 best = four & type(uint64).max;
-            for (uint256 i = 64; i < 256; i += 64) {
-                uint256 field = (four >> i) & type(uint64).max;
-                if (field < best) best = field;
+                let x := add(sums, 0x20)
+                best := add(mload(x), SUM_BIAS)
+                for { let end := add(x, shl(5, mload(sums))) } lt(x, end) { x := add(x, 0x40) } {
+                    best := lesser(lesser(best, add(mload(x), SUM_BIAS)), add(mload(add(x, 0x20)), SUM_BIAS))
+                }
+                best := lesser(best, shr(128, best))
+                best := and(lesser(best, shr(64, best)), 0xffffffffffffffff)
             }
             return int256(best) - (1 << 62) - scaledLots * int256(LANE_BIAS);
         }

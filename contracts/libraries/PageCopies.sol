@@ -12,18 +12,20 @@ uint256 constant MAX_PAGE_WORDS = 767;
 /// @param code Where its bytes stand.
 /// @param rows Records.
 /// @param head Memory address of the head words, records behind them; zero if the manifest lacks the page.
-/// @param group Index of its underlying's sums.
+/// @param place Where it stands on the shelf.
 /// @param words Memory address of the position words.
 /// @param table Memory address of one signed word a record, the lots still charged by legs; zero without a certificate.
+/// @param twin Memory address of what is added up for the baseline in the same walk, a Twin; zero if nothing is.
 struct PageCopy {
     uint256 id;
     uint256 count;
     address code;
     uint256 rows;
     uint256 head;
-    uint256 group;
+    uint256 place;
     uint256 words;
     uint256 table;
+    uint256 twin;
 }
 
 /// @title Pages in memory
@@ -32,41 +34,39 @@ library PageCopies {
     /// @dev Copies head and records of a page. `word` is what the oracle says of it: `address 160 | underlying 8 | rows 8`.
     function open(uint256 id, uint256 count, uint256 word, bool withTable) internal view returns (PageCopy memory page) {
         (page.id, page.count) = (id, count);
-        turn(page, word, withTable);
+        set(page, word, word == 0 ? 0 : fetch(word), withTable);
     }
 
-    /// @dev The same for a page that may be open: the new copy takes the place of the old one if that has as many records.
-    function turn(PageCopy memory page, uint256 word, bool withTable) internal view {
+    /// @dev Copies head and records and returns their memory address; zero if the head contradicts the size.
+    function fetch(uint256 word) internal view returns (uint256 head) {
+        unchecked {
+            uint256 rows = (word >> 168) & 0xff;
+            head = allocate(PAGE_HEAD_WORDS + rows);
+            assembly ("memory-safe") {
+                extcodecopy(and(word, 0xffffffffffffffffffffffffffffffffffffffff), head, PAGE_PREFIX_BYTES, shl(5, add(PAGE_HEAD_WORDS, rows)))
+            }
+            uint256 head0 = load(head);
+            uint256 words = PAGE_HEAD_WORDS + rows * (1 + PageLayout.laneWords(head0));
+            if (PageLayout.rows(head0) != rows || words > MAX_PAGE_WORDS) return 0;
+        }
+    }
+
+    /// @dev Makes a page that of a copied head. Its table, if it gets one, is clear; one it has is used again if it has as many records.
+    function set(PageCopy memory page, uint256 word, uint256 head, bool withTable) internal pure {
         uint256 rows = (word >> 168) & 0xff;
-        (uint256 head, uint256 table) = page.rows == rows ? (page.head, page.table) : (0, 0);
-        (page.head, page.table) = (0, 0);
+        uint256 table = page.rows == rows ? page.table : 0;
+        (page.head, page.table) = (head, 0);
         if (word == 0) return;
-        address code = address(uint160(word));
-        (page.code, page.rows) = (code, rows);
-        head = _copy(code, PAGE_HEAD_WORDS + rows, head);
-        uint256 head0 = load(head);
-        uint256 words = PAGE_HEAD_WORDS + rows * (1 + PageLayout.laneWords(head0));
-        if (PageLayout.rows(head0) != rows || words > MAX_PAGE_WORDS) return;
-        page.head = head;
-        if (!withTable) return;
+        (page.code, page.rows) = (address(uint160(word)), rows);
+        if (head == 0 || !withTable) return;
         page.table = table == 0 ? allocate(rows) : table;
         clear(page);
     }
 
-    /// @dev So many pages, all zero.
-    function newList(uint256 count) internal pure returns (PageCopy[] memory pages) {
+    /// @dev Word i of an array that has it.
+    function wordAt(uint256[] memory words, uint256 i) internal pure returns (uint256 word) {
         assembly ("memory-safe") {
-            pages := mload(0x40)
-            mstore(pages, count)
-            let at_ := add(pages, 0x20)
-            let page := add(at_, shl(5, count))
-            let end := add(page, shl(8, count))
-            mstore(0x40, end)
-            calldatacopy(page, calldatasize(), shl(8, count))
-            for {} lt(page, end) { page := add(page, 0x100) } {
-                mstore(at_, page)
-                at_ := add(at_, 0x20)
-            }
+            word := mload(add(add(words, 0x20), shl(5, i)))
         }
     }
 
@@ -115,20 +115,20 @@ library PageCopies {
         }
     }
 
-    /// @dev To this address, or to new memory if that is zero.
-    function _copy(address code, uint256 words, uint256 into) private view returns (uint256 at_) {
-        at_ = into == 0 ? allocate(words) : into;
-        assembly ("memory-safe") {
-            extcodecopy(code, at_, PAGE_PREFIX_BYTES, shl(5, words))
-        }
-    }
-
     /// @dev Sets the table to zero.
     function clear(PageCopy memory page) internal pure {
         uint256 at_ = page.table;
         uint256 bytes_ = 32 * page.rows;
         assembly ("memory-safe") {
             calldatacopy(at_, calldatasize(), bytes_)
+        }
+    }
+
+    /// @dev Room for so many words of zero.
+    function zeroWords(uint256 words) internal pure returns (uint256 at_) {
+        at_ = allocate(words);
+        assembly ("memory-safe") {
+            calldatacopy(at_, calldatasize(), shl(5, words))
         }
     }
 

@@ -32,7 +32,7 @@ library PlainWalk {
     /// @return rare Memory address of the first of those words.
     function walk(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found) internal pure returns (uint256 rare) {
         assembly ("memory-safe") {
-            // The loop. Scratch: behind the last record; a word below which, with the expiry at its top, a window has begun.
+            // The loop. Scratch: the last byte of the last record; a word below which, with the expiry at its top, a window has begun.
             // a: sum |q|; above bit 49 sum |q| << shift; above bit 129 sum |q| leg
             // b: sum q V; above bit 192 how many have each drift shift, a byte each
             // c: sum q delta'; above bit 128 sum q vega; above bit 208 sum q << shift
@@ -45,10 +45,10 @@ library PlainWalk {
                     let lots := mload(at)
                     let slot := and(shr(187, lots), 0x1fe0)
                     let rec := add(records, slot)
-                    let plain := lt(rec, mload(0))
+                    let odd := gt(rec, mload(0))
                     rec := mload(rec)
-                    plain := and(plain, iszero(and(xor(shr(8, rec), shr(200, lots)), 0x3fff)))
-                    if iszero(and(and(plain, lt(sub(and(rec, 7), 1), 4)), iszero(lt(sub(shl(16, rec), shl(232, 1)), mload(0x20))))) {
+                    odd := or(odd, and(xor(shr(8, rec), shr(200, lots)), 0x3fff))
+                    if or(odd, or(gt(sub(and(rec, 7), 1), 3), lt(sub(shl(16, rec), shl(232, 1)), mload(0x20)))) {
                         last := sub(last, 0x20)
                         mstore(last, lots)
                         continue
@@ -99,7 +99,7 @@ library PlainWalk {
             }
             // page: count 0x20, rows 0x60, head 0x80, words 0xc0, table 0xe0; s: dS 0x20, lastHour 0xa0
             let records := add(mload(add(page, 0x80)), 0x80)
-            mstore(0, add(records, shl(5, mload(add(page, 0x60)))))
+            mstore(0, sub(add(records, shl(5, mload(add(page, 0x60)))), 1))
             mstore(0x20, shl(232, mload(add(s, 0xa0))))
             // free memory, of which nothing is taken: max(dS, 0), max(-dS, 0)
             let at := mload(add(s, 0x20))

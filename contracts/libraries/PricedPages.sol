@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {MAX_PRICE_AGE} from "../MarginEngine.sol";
 import {IMarginOracle} from "../interfaces/IMarginOracle.sol";
 import {IVaultPriceFeed} from "../interfaces/IPriceFeed.sol";
 import {BookWalk} from "./BookWalk.sol";
 import {Exposure} from "./Exposure.sol";
+import {MAX_PRICE_AGE} from "./Instruments.sol";
 import {LaneMath} from "./LaneMath.sol";
 import {LiveMark, SpotState} from "./LiveMark.sol";
 import {PageBook} from "./PageBook.sol";

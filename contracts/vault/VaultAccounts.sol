@@ -123,7 +123,7 @@ abstract contract VaultAccounts is VaultStorage {
         uint256 claims = Math.saturatingSub(TOKEN.balanceOf(address(this)) + deficit, reserve);
         uint256 covered = reserve;
         // In a wind-down the fund counts only for what it has paid.
-        if (windDownAt == 0 && address(insuranceFund) != address(0)) covered += insuranceFund.coverable();
+        if (woundDownAt == 0 && address(insuranceFund) != address(0)) covered += insuranceFund.coverable();
         if (missing <= covered) return 0;
         missing -= covered;
         return missing >= claims ? WAD : Math.mulDiv(missing, WAD, claims, Math.Rounding.Ceil);
@@ -138,8 +138,8 @@ abstract contract VaultAccounts is VaultStorage {
     }
 
     function _deposit(bytes32 account, uint256 value) private {
-        uint256 owed = windDownAt == 0 ? 0 : windDownDebt[account];
-        require(windDownAt == 0 || owed != 0, WoundDown());
+        uint256 owed = woundDownAt == 0 ? 0 : windDownDebt[account];
+        require(woundDownAt == 0 || owed != 0, WoundDown());
         require(value != 0, ZeroAmount());
         uint256 balance = TOKEN.balanceOf(address(this));
         TOKEN.safeTransferFrom(msg.sender, address(this), value);
@@ -162,7 +162,7 @@ abstract contract VaultAccounts is VaultStorage {
         require(value != 0, ZeroAmount());
         word = ledger.accounts[account];
         require(!word.inAuction(), InAuction(account));
-        require(windDownAt == 0 || accountsWithPositions == 0, AccountsNotSettled(accountsWithPositions));
+        require(woundDownAt == 0 || accountsWithPositions == 0, AccountsNotSettled(accountsWithPositions));
     }
 
     /// @dev The second of the two steps: everything that the payment depends on was observed after the request.
@@ -203,7 +203,7 @@ abstract contract VaultAccounts is VaultStorage {
         require(enough || word.isOpen(), InsufficientCash(account, word.cash(), value));
         ledger.accounts[account] = word.withCash(word.cash() - int256(value));
         _useReserve(value);
-        if (windDownAt == 0) _repayFromFund();
+        if (woundDownAt == 0) _repayFromFund();
         uint256 withheld = Math.mulDiv(value, exitHaircutWad(), WAD, Math.Rounding.Ceil);
         paid = value - withheld;
         reserve += withheld - _repayDeficit(withheld);

@@ -34,7 +34,7 @@ abstract contract VaultCollateral is VaultStorage {
         bool fits = lots > 0 ? Book.inRange(newLots, PageLayout.shift(terms)) : newLots >= 0;
         require(fits, LotsOutOfRange(newLots, PageLayout.shift(terms)));
         if (lots > 0) {
-            require(windDownAt == 0, WoundDown());
+            require(woundDownAt == 0, WoundDown());
             require(word.positions() <= MAX_TRADED_POSITIONS, TooManyPositions(account, MAX_TRADED_POSITIONS));
         }
         _store(account, oldWord, checked ? word.withLastCheckBlock(block.number) : word);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Instrument, MarginEngine} from "../MarginEngine.sol";
+import {MarginEngine} from "../MarginEngine.sol";
+import {Instrument} from "../libraries/Instruments.sol";
 import {
     Certificate,
     IMarginVault,

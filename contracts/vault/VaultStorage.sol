@@ -54,14 +54,14 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     address public liquidator;
     IInsuranceFund public insuranceFund;
     bool public tradingPaused;
+    /// @dev When the wind-down began; zero in normal times. Beside the pause, as trades ask for both: 20 + 1 + 5.
+    uint40 internal woundDownAt;
     /// @inheritdoc IMarginVault
     ICollateralDesk public collateralDesk;
     /// @inheritdoc IMarginVault
     mapping(bytes32 => uint256) public windDownDebt;
     /// @dev Accounts that hold at least one position, but for those that a wind-down has settled.
     uint256 public accountsWithPositions;
-    /// @dev When the wind-down began; zero in normal times.
-    uint256 public windDownAt;
     /// @dev Whether the final prices stand.
     bool public windDownPriced;
     /// @dev Shares of fees for the insurance fund and for the protocol, basis points.
@@ -94,7 +94,7 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     }
 
     modifier notWoundDown() {
-        require(windDownAt == 0, WoundDown());
+        require(woundDownAt == 0, WoundDown());
         _;
     }
 
@@ -107,11 +107,6 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
             if (newWord.isOpen()) ++accountsWithPositions;
             else --accountsWithPositions;
         }
-    }
-
-    /// @dev Collateral may stand in for no more of the settlement token than the debt cap, which only a negative quote needs to be asked for.
-    function _requireQuote(bytes32 account, int256 quote) internal view {
-        require(quote >= 0 || quote >= -int256(collateralDesk.debtCap()), QuoteDebt(account, quote));
     }
 
     /// @dev Margin of an account as `word` has it. In one place, for the size of the code.

@@ -20,7 +20,7 @@ abstract contract VaultWindDown is VaultExpiry {
         (,, uint64 activatedAt,) = ORACLE.currentManifest();
         uint256 since = activatedAt > DEPLOYED_AT ? activatedAt : DEPLOYED_AT;
         require(block.timestamp >= since + WIND_DOWN_AFTER, WindDownTooEarly(since + WIND_DOWN_AFTER));
-        windDownAt = block.timestamp;
+        woundDownAt = uint40(block.timestamp);
         uint256 count = REGISTRY.underlyingCount();
         for (uint256 underlying; underlying < count; ++underlying) {
             WindDownPrice storage price = windDownPrices[underlying];
@@ -31,9 +31,9 @@ abstract contract VaultWindDown is VaultExpiry {
 
     /// @inheritdoc IMarginVault
     function priceWindDown() external {
-        require(windDownAt != 0, NotWoundDown());
+        require(woundDownAt != 0, NotWoundDown());
         require(!windDownPriced, WoundDown());
-        require(block.timestamp >= windDownAt + WIND_DOWN_AVERAGE, WindDownTooEarly(windDownAt + WIND_DOWN_AVERAGE));
+        require(block.timestamp >= woundDownAt + WIND_DOWN_AVERAGE, WindDownTooEarly(woundDownAt + WIND_DOWN_AVERAGE));
         windDownPriced = true;
         uint256 count = REGISTRY.underlyingCount();
         for (uint256 underlying; underlying < count; ++underlying) {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Instrument, MarginEngine} from "../../contracts/MarginEngine.sol";
+import {MarginEngine} from "../../contracts/MarginEngine.sol";
+import {Instrument} from "../../contracts/libraries/Instruments.sol";
+import {FillEngine} from "../../contracts/FillEngine.sol";
+import {AccountWord} from "../../contracts/libraries/AccountWord.sol";
 import {CertificateList} from "../../contracts/libraries/CertificateList.sol";
 import {LaneMath} from "../../contracts/libraries/LaneMath.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
+import {Shelf, Shelves} from "../../contracts/libraries/Shelf.sol";
 import {LiveMark} from "../../contracts/libraries/LiveMark.sol";
 import {IMarginOracle} from "../../contracts/interfaces/IMarginOracle.sol";
 import {Certificate, Margin} from "../../contracts/interfaces/IMarginVault.sol";
@@ -45,7 +49,11 @@ contract EngineHarness {
     }
 
     function standing(bytes32 account, Certificate[] calldata certificates) external view returns (Margin memory) {
-        return MarginEngine.standing(ledger, account, ledger.accounts[account], certificates, ORACLE, FEED);
+        uint256 word = ledger.accounts[account];
+        Shelf memory shelf;
+        (shelf.oracle, shelf.feed) = (ORACLE, FEED);
+        Shelves.addAll(shelf, AccountWord.pages(word));
+        return FillEngine.standing(ledger, account, word, certificates, shelf);
     }
 
     function instrument(uint256 page, uint256 slot, uint256 generation) external view returns (Instrument memory) {
