@@ -6,6 +6,7 @@ with N short options and cash, measured from its public sources.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
@@ -159,14 +160,33 @@ def _books() -> None:
         print(f"  {stage:<64}{seconds:>11,.2f}{'' if size is None else format(size, '>13,')}")
 
 
-def main() -> None:
-    """Measure and print everything; with the argument `chains` what lanes and atoms achieve on real option chains."""
-    sys.path.insert(0, str(ROOT))
-    _claim_name()
-    if sys.argv[1:] == ["chains"]:
+def _report(name: str, *arguments: str) -> None:
+    """Print what real option chains say of lanes and hedges, of the surface, or of how surfaces move."""
+    if name == "chains":
         from tests.bench.chains import chains_report
 
         chains_report()
+    elif name == "surface":
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # times are of one core
+        from tests.bench import surface
+
+        surface.main(arguments)
+    elif name == "moves":
+        from tests.bench import surface_moves
+
+        surface_moves.main(arguments)
+    else:
+        sys.exit(
+            f"error: no report {name}. Fix: use chains, surface or moves, or nothing for the other tables"
+        )
+
+
+def main() -> None:
+    """Measure and print everything but what takes long: `chains`, `surface`, `moves`, which are asked for by name."""
+    sys.path.insert(0, str(ROOT))
+    _claim_name()
+    if asked := sys.argv[1:]:
+        _report(*asked)
         return
     from tests.support.system_bench import SystemBench
 

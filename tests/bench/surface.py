@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
@@ -240,11 +240,11 @@ def pricing_rows(count: int = 1_000_000) -> Iterator[str]:
     yield f"  {'inverted by QuantLib, one call each':<64}{len(strikes) / theirs / 1e6:>11.2f}"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="take every n-th chain of the large files")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     sys.path.insert(0, str(ROOT))
     _claim_name()
     from tests.support.data import data_folder

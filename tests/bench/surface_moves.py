@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -153,11 +153,11 @@ def tenor_rows(fitted: dict[str, History]) -> Iterator[str]:
             yield f"  {f'{symbol}, {name}':<26}" + "".join(f"{s:>8.2f}" for s in np.median(ratios, axis=0))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print the three tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="take every n-th chain")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     sys.path.insert(0, str(ROOT))
     _claim_name()
     from tests.support.data import data_folder
