@@ -41,10 +41,11 @@ def basis_table(history: History, settings: BacktestSettings) -> pd.DataFrame:
     """Return how often the loss of a basis trade exceeds the floor of the initial requirement, by symbol and side.
 
     Spot and perpetual of one underlying move together in every scenario, so the shortfall of the trade is zero and
-    what it posts is the floor on its gross notional.
+    what it posts is the floor on its gross notional, which the token held as collateral is no part of. A token cannot
+    be sold short: the side long of the perpetual is there for who hedges elsewhere.
     """
     tail = 1.0 - settings.model.alpha
-    floor = 2.0 * GROSS_FLOOR
+    floor = GROSS_FLOOR
     rows = []
     for symbol, mark in history.marks.items():
         if symbol not in history.spot:
