@@ -252,6 +252,28 @@ def test_choose_lanes__for_any_number_of_instruments__returns_k_lanes(instrument
     assert (lane_bound(chosen.values, legs) > 0.8 * shortfall).all()
 
 
+@pytest.mark.parametrize("premium", [1e-20, 1e-42])
+def test_an_option_of_no_value_is_left_to_floors_and_spoils_no_lane(
+    market: tuple[Floats, Floats], premium: float
+) -> None:
+    cube, weights = market
+    option = np.full(len(cube), -premium)
+    option[cube[:, 0].argmax()] = 1.0
+    found = choose_lanes(
+        np.column_stack([cube, option]),
+        weights,
+        np.empty((0, cube.shape[1] + 1)),
+        alpha=0.99,
+        settings=LANES,
+        seed=0,
+    )
+    ones = np.concatenate([np.eye(cube.shape[1] + 1), -np.eye(cube.shape[1] + 1)])
+    exact, _ = book_shortfall(np.column_stack([cube, option]), weights, ones, alpha=0.99)
+    bound = lane_bound(found.values, ones)
+    assert (bound <= np.maximum(exact, 0.0) + 1e-9).all()
+    assert (bound[: cube.shape[1]] >= 0.5 * exact[: cube.shape[1]]).all()
+
+
 def test_choose_lanes__when_nothing_can_lose__refuses() -> None:
     with pytest.raises(DataError, match="no loss to cover"):
         choose_lanes(np.zeros((50, 2)), np.full(50, 0.02), np.ones((1, 2)), alpha=0.9, settings=LANES, seed=0)
