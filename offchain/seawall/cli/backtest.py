@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from seawall.cli.progress import progress_shown
 from seawall.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seawall.backtest.pieces import Progress
     from seawall.backtest.run import Results
 
 __all__ = ["backtest_command"]
 
 DATE = click.DateTime(formats=["%Y-%m-%d"])
-_LINE_EVERY_S = 5.0
 _PLAIN_WIDTH = 160
 
 
@@ -80,7 +73,7 @@ def backtest_command(
     compared = chosen(_names(methods), methods_of(settings))
     variants = variant_methods(read_variants()) if select else ()
     history = read_history(data)
-    with _progress() as progress:
+    with progress_shown("pieces") as progress:
         results = run_backtest(
             history,
             settings,
@@ -106,35 +99,6 @@ def _require(library: str) -> None:
 
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Show a bar on a terminal, and a line every few seconds elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        started = shown = time.monotonic()
-
-        def line(done: int, total: int, name: str) -> None:
-            nonlocal shown
-            now = time.monotonic()
-            if done == total or now - shown >= _LINE_EVERY_S:
-                shown = now
-                click.echo(f"{done}/{total} pieces after {now - started:.0f} s: {name}", err=True)
-                sys.stderr.flush()
-
-        yield line
-        return
-    columns = (
-        TextColumn("[bold]pieces"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with ProgressBar(*columns, console=console) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total, name: bar.update(task, completed=done, total=total, description=name)
 
 
 def _print(results: Results) -> None:

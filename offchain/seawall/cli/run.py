@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from seawall.cli.admin import config_option
+from seawall.cli.hedges import hedges_command
 from seawall.cli.logs import configure_logs
 from seawall.cli.output import json_option
 from seawall.errors import ConfigError, InputError
@@ -82,6 +83,9 @@ def keeper_once(config_path: Path | None, dry_run: bool, as_json: bool) -> int:
 def keeper_run(config_path: Path | None, dry_run: bool) -> int:
     """Take part in every epoch until told to stop (SIGTERM, SIGINT)."""
     return _keep(config_path, dry_run=dry_run, once=False, as_json=False)
+
+
+keeper_group.add_command(hedges_command)
 
 
 def _keep(config_path: Path | None, *, dry_run: bool, once: bool, as_json: bool) -> int:

@@ -12,11 +12,13 @@ import numpy.typing as npt
 from seawall.errors import DataError, PageError
 from seawall.keeper.baskets import BasketRequest, basket_books
 from seawall.keeper.books import BookLeaf, book_tree, certify_books
+from seawall.keeper.hedges import HedgeUse, SelectedHedges, most_hedges, use_hedges
 from seawall.keeper.listing import Listing, list_columns
+from seawall.keeper.live_books import heaviest_books
 from seawall.keeper.pages import Numbers, page_inputs
 from seawall.keeper.policy import PostedRisk, post_within
 from seawall.keeper.settings import KeeperSettings
-from seawall.keeper.view import ChainView, PageView
+from seawall.keeper.view import ChainView
 from seawall.margin.depth import liquidity_inputs
 from seawall.margin.liquidity import LiquidityCoefficients, daily_volume_from_bars, liquidity_coefficients
 from seawall.margin.perpetuals import RiskEstimate
@@ -55,12 +57,16 @@ class Computed:
         What the model says, as fractions of spot, by column.
     posted
         What the oracle would accept of the perpetuals.
+    delta
+        Of the dated columns, (D,).
     liquidity
         Coefficients by underlying; volume in ticks.
     payloads
         Bytes of page i for every page id i.
     implied, depth, surfaces
         What was taken from quotes of implied volatility, order books, chains of options; None without a source of them.
+    hedges
+        What was taken of a selection made before; None without one.
     """
 
     as_of: int
@@ -68,11 +74,13 @@ class Computed:
     listing: Listing
     risk: RiskEstimate
     posted: PostedRisk
+    delta: Floats
     liquidity: LiquidityCoefficients
     payloads: tuple[bytes, ...]
     implied: ImpliedUse | None = None
     depth: DepthUse | None = None
     surfaces: SurfaceUse | None = None
+    hedges: HedgeUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +111,7 @@ def compute(
     implied: ImpliedQuotes | None = None,
     depth: Sequence[OrderBook] | None = None,
     chains: Sequence[OptionQuotes] | None = None,
+    hedges: SelectedHedges | None = None,
 ) -> Computed:
     """Return a keeper's numbers from its own bars, all of which must be complete at the time.
 
@@ -119,6 +128,8 @@ def compute(
         Order books, from which liquidity is taken where they count; else from traded volume.
     chains
         Option quotes, to which the surface of an underlying is fitted where they can be; it stands before `implied`.
+    hedges
+        Selected before: atoms are those of them that still stand, or chosen now if none does.
 
     Raises
     ------
@@ -140,6 +151,10 @@ def compute(
     times, closes = own.gridded()
     use = None if implied is None else _implied(own.symbols, times, closes, bar_h, implied, settings)
     fitted = None if chains is None else use_chains(chains, own.symbols, as_of)
+    selected = None
+    if hedges is not None:
+        most = most_hedges(view, per_instrument=settings.model.atoms.per_instrument)
+        selected = use_hedges(hedges, view, listing, most=most)
     estimate = estimate_portfolio(
         closes,
         bar_h=bar_h,
@@ -147,11 +162,12 @@ def compute(
         settings=settings.model,
         dated=listing.dated,
         spots=references,
-        lots=listing.by_column(_heaviest(view, references, most=settings.lane_books)),
+        lots=listing.by_column(heaviest_books(view, references, most=settings.lane_books)),
         lot_value=np.array([quote_value(s * view.tick, token_decimals=view.token_decimals) for s in spots]),
         implied=None if use is None else use.history,
         quotes=None if use is None else use.quotes,
         surfaces=None if fitted is None else fitted.surfaces,
+        hedges=None if selected is None else selected.hedges or None,
     )
     risk, m = estimate.risk, len(spots)
     posted = post_within(
@@ -199,37 +215,14 @@ def compute(
         listing=listing,
         risk=risk,
         posted=posted,
+        delta=estimate.valuation.delta,
         liquidity=liquidity,
         payloads=tuple(encode_page(page) for page in pages),
         implied=use,
         depth=books,
         surfaces=fitted,
+        hedges=selected,
     )
-
-
-def _heaviest(view: ChainView, spots: Floats, *, most: int) -> Floats:
-    """Return the lots of the live books that lanes and atoms are chosen for: those of largest legs, (n, I).
-
-    Legs are those in force, or the spot where there are none yet. Lanes weigh books by their tail risk, so what is
-    left out hardly moves them, and every lane bounds every book from below however it was chosen.
-    """
-    if len(view.lots) <= most:
-        return view.lots
-    legs = [
-        _leg_in_force(page, slot) or float(spots[page.underlying])
-        for page in view.pages
-        for slot in range(len(page.instruments))
-    ]
-    chosen: Floats = view.lots[np.argsort(-(np.abs(view.lots) @ np.array(legs)), kind="stable")[:most]]
-    return chosen
-
-
-def _leg_in_force(page: PageView, slot: int) -> float:
-    """Return the larger leg of a slot's instrument in the page in force, ticks; 0 if it is not there."""
-    records = () if page.current is None else page.current.records
-    if slot >= len(records) or records[slot].generation != page.instruments[slot].generation:
-        return 0.0
-    return float(max(records[slot].leg_long, records[slot].leg_short))
 
 
 def _implied(
@@ -281,6 +274,7 @@ def propose(
                 b"" if computed.implied is None else repr(computed.implied.quotes).encode(),
                 *(() if computed.depth is None else (repr(computed.depth).encode(),)),
                 *(() if computed.surfaces is None else (repr(computed.surfaces).encode(),)),
+                *(() if computed.hedges is None else _hedges(computed.hedges)),
             ),
             model_hash=_hash(repr(settings).encode()),
             pages=tuple(init_code_hash(payload) for payload in computed.payloads),
@@ -289,6 +283,11 @@ def propose(
         books=books,
         baskets=tuple(baskets),
     )
+
+
+def _hedges(use: HedgeUse) -> tuple[bytes, ...]:
+    """Return the selection atoms are from; with none that stands they are chosen as without one."""
+    return (repr(use.hedges).encode(),) if use.hedges else ()
 
 
 def _hash(*parts: Sequence[int] | bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from eth_account.signers.local import LocalAccount
@@ -15,7 +16,9 @@ from seawall.keeper.baskets import Chosen, basket_books, check_baskets, choose_b
 from seawall.keeper.books import book_tree, check_books
 from seawall.keeper.check import check_proposal
 from seawall.keeper.compute import Computed, Proposal, compute, propose, spot_ticks
+from seawall.keeper.hedges import SelectedHedges
 from seawall.keeper.leaves import LeafStore
+from seawall.keeper.observing import with_hedges
 from seawall.keeper.requests import RequestFolder
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
@@ -70,6 +73,8 @@ class Keeper:
         Returns the order books there are; without it liquidity is taken from traded volume.
     chains
         Returns the option quotes there are; without it no surface is fitted to any.
+    hedges
+        Returns the hedges selected before, None if there are none; without it atoms are chosen anew every epoch.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Keeper:
         implied: Callable[[], ImpliedQuotes] | None = None,
         depth: Callable[[], Sequence[OrderBook]] | None = None,
         chains: Callable[[], Sequence[OptionQuotes]] | None = None,
+        hedges: Callable[[], SelectedHedges | None] | None = None,
     ) -> None:
         self._system = system
         self._account = account
@@ -96,6 +102,7 @@ class Keeper:
         self._implied = implied
         self._depth = depth
         self._chains = chains
+        self._hedges = hedges
         self._proposed: Proposal | None = None
         self._used: tuple[Computed, Bars] | None = None
         self.fallbacks = 0  # epochs and underlyings whose surface had no quote, though there is a source
@@ -108,13 +115,17 @@ class Keeper:
     def compute(self, view: ChainView, *, time_s: int) -> Computed:
         """Return this keeper's numbers from its bars known at a time.
 
-        A source of implied volatilities that fails is no quotes at all, which is said in the log and counted.
+        A source of implied volatilities that fails is no quotes at all, which is said in the log and counted; so is a
+        selection of hedges that fails.
         """
         quotes = None if self._implied is None else self._quotes(self._implied)
         books = None if self._depth is None else self._depth()
         bars = self._history(time_s)
         chains = None if self._chains is None else self._chains()
-        computed = compute(view, bars, settings=self._settings, implied=quotes, depth=books, chains=chains)
+        run = partial(
+            compute, view, bars, settings=self._settings, implied=quotes, depth=books, chains=chains
+        )
+        computed = with_hedges(run, self._hedges)
         self._used = computed, bars
         if computed.surfaces is not None:
             self.fallbacks += sum(note != "" for note in computed.surfaces.notes)

@@ -26,7 +26,19 @@ def numbers_of(view: ChainView, computed: Computed) -> dict[str, Any]:
         "least L / ES of live books": computed.risk.live.minimum,
         **_implied(view, computed),
         **_surfaces(view, computed),
+        **_hedges(computed),
         **ratios,
+    }
+
+
+def _hedges(computed: Computed) -> dict[str, str]:
+    """Return what was taken of the hedges selected before, where there is a file of them."""
+    use = computed.hedges
+    if use is None:
+        return {}
+    dropped, uncovered = f"{use.dropped} dropped", f"{use.uncovered} instruments in none"
+    return {
+        "selected hedges": f"{len(use.hedges)} used, {dropped}, {uncovered}, {computed.as_of - use.as_of} s old"
     }
 
 

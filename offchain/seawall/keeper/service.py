@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 import structlog
 
+from seawall.chain.contracts import System
 from seawall.chain.reverts import Reverted
 from seawall.chain.sender import Sender
 from seawall.cli.output import print_json, print_pairs
@@ -28,22 +28,19 @@ from seawall.errors import (
     StopError,
 )
 from seawall.keeper.compute import Computed, Proposal
-from seawall.keeper.compute import compute as compute_numbers
 from seawall.keeper.expiries import fix_settlements, settle_expired
+from seawall.keeper.hedges import HedgeFile
 from seawall.keeper.keeper import Keeper
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.mailbox import Mailbox
+from seawall.keeper.observing import bars_until, compute_now, keeper_settings
 from seawall.keeper.post import activate, push_prices, stage
 from seawall.keeper.report import numbers_of
 from seawall.keeper.requests import RequestFolder
-from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
 from seawall.keeper.view import ChainReader, ChainView
-from seawall.market.bars import Bars
 from seawall.market.depth import read_depth
-from seawall.market.embedded import embedded_bars
-from seawall.market.files import read_bars
-from seawall.market.implied import ImpliedSettings, read_implied
+from seawall.market.implied import read_implied
 from seawall.market.surfaces import read_chains
 from seawall.page.typed_data import manifest_domain
 
@@ -53,11 +50,6 @@ _POLL_S = 1.0
 _log = structlog.get_logger()
 
 
-def _bars(source: Path | None, time_s: int) -> Bars:
-    """Return the bars known at a time."""
-    return (embedded_bars() if source is None else read_bars(source, now_s=time_s)).until(time_s)
-
-
 def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> int:
     """Run a keeper as configured; return the exit code.
 
@@ -65,21 +57,18 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
     ------
     SeawallError
         Whatever a single epoch raises when `once`; otherwise only what must stop the process.
+    DataError
+        If there is a file of selected hedges that is malformed or another chain's.
     """
     session = open_session(config)
     system = session.system()
-    settings = KeeperSettings(implied=ImpliedSettings(max_age_s=config.keeper.implied_max_age_s))
+    settings, stored = keeper_settings(config), _hedge_file(config, system)
+    selected = None if stored is None else stored.read()
+    if stored is not None and selected is None:
+        _log.info("no hedges selected yet: atoms are chosen every epoch", path=str(config.keeper.hedges))
     quotes, depth, chains = config.keeper.implied_data, config.keeper.depth_data, config.keeper.chain_data
     if dry_run:
-        view = ChainReader(system).read()
-        computed = compute_numbers(
-            view,
-            _bars(config.keeper.market_data, view.timestamp),
-            settings=settings,
-            implied=None if quotes is None else read_implied(quotes),
-            depth=None if depth is None else read_depth(depth),
-            chains=None if chains is None else read_chains(chains),
-        )
+        view, computed = compute_now(config, system, settings=settings, hedges=selected)
         _show(numbers_of(view, computed), as_json=as_json)
         return 0
     if config.keys.signer is None:
@@ -88,13 +77,14 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         system,
         config.keys.signer.unlock(),
         store=SignatureStore(config.keeper.store),
-        history=lambda time_s: _bars(config.keeper.market_data, time_s),
+        history=lambda time_s: bars_until(config.keeper.market_data, time_s),
         settings=settings,
         leaves=LeafStore(config.keeper.books),
         requests=RequestFolder(config.keeper.requests, oracle=system.oracle.address),
         implied=None if quotes is None else lambda: read_implied(quotes),
         depth=None if depth is None else lambda: read_depth(depth),
         chains=None if chains is None else lambda: read_chains(chains),
+        hedges=None if stored is None else stored.read,
     )
     service = KeeperService(
         config, keeper, session.payer(), Mailbox(config.keeper.mailbox, oracle=system.oracle.address), system
@@ -107,6 +97,15 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         signal.signal(number, lambda *_: stop.set())
     service.run(stop)
     return 0
+
+
+def _hedge_file(config: Config, system: System) -> HedgeFile | None:
+    """Return where hedges selected before are, if the settings say so."""
+    if config.keeper.hedges is None:
+        return None
+    return HedgeFile(
+        config.keeper.hedges, chain_id=ChainReader(system).chain_id, oracle=system.oracle.address
+    )
 
 
 def _show(values: Mapping[str, Any], *, as_json: bool) -> None:

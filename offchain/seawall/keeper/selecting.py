@@ -1,0 +1,81 @@
+"""The selection of hedges for what is listed, which takes minutes: done now and then, its file read every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from seawall.keeper.compute import Computed
+from seawall.keeper.hedges import SelectedHedges, most_hedges
+from seawall.keeper.live_books import heaviest_books
+from seawall.keeper.settings import KeeperSettings
+from seawall.keeper.view import ChainView
+from seawall.margin.design import trader_books
+from seawall.margin.instruments import Chain
+from seawall.margin.library import hedge_library
+from seawall.margin.selection import select_hedges
+from seawall.margin.structures import verticals
+
+__all__ = ["select_listed"]
+
+# Books on which hedges are tried: live ones, the largest, and others as people hold them.
+_LIVE_BOOKS, _PEOPLE = 220, 300
+
+
+def select_listed(
+    view: ChainView,
+    computed: Computed,
+    *,
+    settings: KeeperSettings,
+    progress: Callable[[int, int], None] | None = None,
+    live: int = _LIVE_BOOKS,
+    people: int = _PEOPLE,
+) -> SelectedHedges:
+    """Return hedges of what is listed, the most useful first: some more than pages have room for.
+
+    Parameters
+    ----------
+    view, computed, settings
+        The chain, a keeper's own numbers for it, and what they were computed with.
+    progress
+        Called with linear programs solved so far, and how many there will be at most.
+    live, people
+        How many live books, the largest, and how many drawn ones hedges are tried on.
+    """
+    risk, listing, m = computed.risk, computed.listing, len(view.underlyings)
+    spots, chain = np.rint(computed.spots), Chain.of(listing.dated)
+    by_lot = risk.pnl * spots[listing.underlying]
+    legs = np.stack([risk.long_es, risk.short_es]) * spots[listing.underlying]
+    weights, model = risk.scenarios.weights, settings.model
+    drawn = trader_books(by_lot, weights, listing.underlying, spots=m, count=people, seed=model.seed)
+    found = select_hedges(
+        by_lot,
+        weights,
+        legs,
+        hedge_library(
+            chain,
+            computed.delta,
+            spots,
+            largest_ratio=model.atoms.largest_ratio,
+            neighbours=model.atoms.neighbours,
+        ),
+        np.concatenate([listing.by_column(heaviest_books(view, spots, most=live)), drawn]),
+        alpha=model.alpha,
+        settings=model.atoms,
+        spots=m,
+        always=verticals(chain, columns=m),
+        progress=progress,
+    )
+    named = {
+        column: (page, slot, view.pages[page].instruments[slot].generation)
+        for column, (page, slot) in listing.places.items()
+    }
+    placed = [hedge for hedge in found if all(column in named for column, _ in hedge)]
+    most = most_hedges(view, per_instrument=model.atoms.per_instrument)
+    return SelectedHedges(
+        chain_id=view.chain_id,
+        oracle=view.oracle,
+        as_of=computed.as_of,
+        hedges=tuple(tuple((*named[column], lots) for column, lots in hedge) for hedge in placed[:most]),
+    )
