@@ -10,7 +10,7 @@ from seawall.cli.admin import config_option
 from seawall.cli.logs import configure_logs
 from seawall.cli.output import json_option, print_json, print_pairs
 from seawall.cli.progress import progress_shown
-from seawall.errors import ConfigError
+from seawall.errors import ConfigError, DataError
 
 __all__ = ["hedges_command"]
 
@@ -47,6 +47,11 @@ def hedges_command(config_path: Path | None, as_json: bool) -> None:
             computed,
             settings=settings,
             progress=lambda done, most: progress(done, most, "selecting hedges"),
+        )
+    if not selected.hedges:
+        raise DataError(
+            "no book uses any hedge of what is listed, so nothing was written. "
+            "Fix: select when dated instruments are listed, or leave keeper.hedges out"
         )
     file.write(selected)
     most = settings.model.atoms.per_instrument * sum(len(page.instruments) for page in view.pages)

@@ -447,6 +447,27 @@ def test_a_bad_file_ends_a_keeper_at_its_start_with_one_clear_line(
     assert "selected hedges" not in json.loads(capsys.readouterr().out)
 
 
+def test_where_nothing_can_be_hedged_the_command_says_so_and_leaves_the_file_alone(
+    chain: None,
+    selected: SelectedHedges,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(selecting, "select_listed", lambda *_, **__: only(selected, []))
+    config = tmp_path / "seawall.yaml"
+    config.write_text("keeper: {hedges: hedges.json}")
+    assert cli.main(["keeper", "hedges", "--config", str(config)]) == cli.EXIT_USAGE
+    assert "nothing was written" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["seawall.yaml"]
+
+
+def test_perpetuals_alone_of_which_nobody_holds_any_have_no_hedges() -> None:
+    view = listed_view([(0, [linear()]), (1, [linear()])])
+    found = select_listed(view, compute(view, BARS, settings=SETTINGS), settings=SETTINGS)
+    assert found.hedges == ()
+
+
 def test_the_command_needs_the_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "seawall.yaml"
     config.write_text("keeper: {}")
