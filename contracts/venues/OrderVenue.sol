@@ -114,7 +114,7 @@ contract OrderVenue is IOrderVenue, AccessManaged, EIP712 {
         uint256 least = nonce < NONCE_END ? nonce : NONCE_END;
         require(least > leastNonce[account], NonceNotRaised(nonce, leastNonce[account]));
         leastNonce[account] = least;
-        emit LeastNonceRaised(account, nonce);
+        emit LeastNonceRaised(account, least);
     }
 
     /* VIEWS */

@@ -96,7 +96,7 @@ def test_a_run_that_is_started_again_gives_the_same_bytes(
         path.unlink()
     (out / "report.html").unlink()
     kept = {path: path.stat().st_mtime_ns for path in pieces[1::2]}
-    assert here(data, out, *SOME, "--jobs", "1") == 0
+    assert run(data, out, *SOME, "--jobs", "1").returncode == 0  # a process of its own: one thread an array
     assert contents(out) == before
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 

@@ -76,7 +76,7 @@ def no_arbitrage(surface: Slices) -> bool:
     return surface.is_free() and not found.butterflies and not found.calendars
 
 
-@given(shapes(), st.floats(0.0, 1.0))
+@given(shapes(), st.floats(0.0, 1.0).map(lambda x: round(x, 6)))
 def test_whatever_is_projected_or_widened_is_free_of_arbitrage(drawn: Slices, part: float) -> None:
     found = nearest_free(drawn)
     assert no_arbitrage(found)
@@ -111,7 +111,7 @@ def test_a_fit_to_a_surfaces_own_quotes_recovers_it(drawn: Slices) -> None:
     np.testing.assert_allclose(found.fit.slices.theta, drawn.theta, rtol=2e-3)
 
 
-@given(smooth(), st.floats(0.0, 0.6), st.integers(0, 2**32))
+@given(smooth(), st.floats(0.0, 0.6).map(lambda x: round(x, 6)), st.integers(0, 2**32))
 @settings(max_examples=settings().max_examples // 2)
 def test_a_fit_to_noise_is_free_of_arbitrage(drawn: Slices, noise: float, seed: int) -> None:
     found = calibrate(
@@ -136,7 +136,7 @@ def test_the_order_of_quotes_changes_nothing(drawn: Slices, seed: int) -> None:
     assert order[other.fit.worst()[0]] == one.fit.worst()[0]
 
 
-@given(smooth(), st.floats(-0.7, 1.0))
+@given(smooth(), st.floats(-0.7, 1.0).map(lambda x: round(x, 6)))
 def test_an_underlying_without_a_surface_is_valued_as_though_nobody_had_one(
     drawn: Slices, move: float
 ) -> None:

@@ -48,7 +48,7 @@ class Piece:
 
 
 def compute_pieces(
-    pieces: Sequence[Piece], store: PieceStore, *, jobs: int, progress: Progress
+    pieces: Sequence[Piece], store: PieceStore, *, jobs: int | None, progress: Progress
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of all pieces by name: those of the store, and the others computed and kept.
 
@@ -59,7 +59,7 @@ def compute_pieces(
     store
         Where they are kept.
     jobs
-        Processes; 1 computes in this one.
+        Processes, with one thread an array each: on more the last bits depend. None computes in this one.
     progress
         Called with pieces done, all pieces, and the name of the last.
 
@@ -68,7 +68,7 @@ def compute_pieces(
     ConfigError
         If a process died or a piece took too long.
     """
-    if jobs < 1:
+    if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs {jobs}: must be at least 1")
     found: dict[str, pd.DataFrame] = {}
     missing = []
@@ -90,10 +90,10 @@ def compute_pieces(
         done += 1
         progress(done, len(pieces), piece.name)
 
-    if jobs == 1 or len(missing) < 2:
+    if jobs is None:
         for piece in missing:
             finish(piece, piece.function(*piece.arguments))
-    else:
+    elif missing:
         _in_processes(missing, min(jobs, len(missing)), finish)
     return found
 

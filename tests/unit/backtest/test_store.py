@@ -31,7 +31,7 @@ def pieces(*numbers: int) -> list[Piece]:
     ]
 
 
-def run(folder: Path, *numbers: int, jobs: int = 1, keep: bool = True) -> dict[str, float]:
+def run(folder: Path, *numbers: int, jobs: int | None = None, keep: bool = True) -> dict[str, float]:
     lines: list[tuple[int, int]] = []
     found = compute_pieces(
         pieces(*numbers),
