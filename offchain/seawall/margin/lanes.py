@@ -22,9 +22,8 @@ from seawall.margin.shortfall import book_shortfall, checked_weights, worst_rows
 
 __all__ = ["Coverage", "Lanes", "choose_lanes", "coverable", "lane_bound", "lane_coverage"]
 
-# Books whose legs, on whichever side they are larger, exceed their expected shortfall by more are left to floors.
+# Books whose larger legs exceed their expected shortfall by more, such as options of no value, are left to floors.
 _LARGEST_LEGS = 1e9
-
 # For this part of the steps lanes are alone; then an adversary's books join those to cover.
 _ALONE = 0.75
 
@@ -190,7 +189,6 @@ class _Search:
     def _coverable(self, books: Floats, shortfall: Floats, minimum: float) -> Bools:
         most = self.settings.maximum_gross_over_es
         keep: Bools = coverable(shortfall, books, self.legs, minimum=minimum, maximum_gross=most)
-        # An option of no value cannot lose, held long: normalised, its book would gain without bound.
         keep &= (shortfall > 0) & (np.abs(books) @ self.legs.max(axis=0) <= _LARGEST_LEGS * shortfall)
         return keep
 
