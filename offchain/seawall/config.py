@@ -120,6 +120,7 @@ class KeeperConfig(_Section):
     implied_max_age_s: int = Field(default=3600, gt=0)
     depth_data: Path | None = None
     chain_data: Path | None = None
+    perpetual_data: Path | None = None
     hedges: Path | None = None
 
 

@@ -11,7 +11,7 @@ from seawall.analysis.tail import TailRow, mass_by_kind, tail_rows
 from seawall.arrays import Floats
 from seawall.chain.plan import FactorsPlan
 from seawall.keeper.settings import KeeperSettings
-from seawall.margin.atoms import certified_charge, structure_books
+from seawall.margin.atoms import CertifiedAtom, certified_charge, structure_books
 from seawall.margin.lanes import lane_bound
 from seawall.margin.liquidity import daily_volume_from_bars, liquidity_charge, liquidity_coefficients
 from seawall.margin.shortfall import tails
@@ -174,7 +174,7 @@ def _certificate(
     judged: JudgedBook, legs: Floats
 ) -> tuple[tuple[tuple[float, tuple[tuple[str, int], ...], float], ...], float]:
     """Return the hedges of the best certificate in fractions of units, and U with it."""
-    atoms, units = judged.estimate.atoms, judged.units
+    atoms, units = [*_carries(judged), *judged.estimate.atoms], judged.units
     if not atoms:
         return (), float(np.maximum(units, 0.0) @ legs[0] + np.maximum(-units, 0.0) @ legs[1])
     books = structure_books([atom.legs for atom in atoms], columns=len(units))[: len(atoms)]
@@ -193,6 +193,15 @@ def _certificate(
     ), charge
 
 
+def _carries(judged: JudgedBook) -> list[CertifiedAtom]:
+    """Return every token held against its perpetual sold short."""
+    first = len(judged.units) - len(judged.tokens)
+    return [
+        CertifiedAtom(legs=((u, -1), (first + i, 1)), shortfall=float(shortfall * judged.prices[u]))
+        for i, (u, shortfall) in enumerate(zip(judged.tokens, judged.estimate.carry_es, strict=True))
+    ]
+
+
 def _add_ons(
     judged: JudgedBook, *, factors: FactorsPlan, settings: KeeperSettings
 ) -> tuple[float, float, float, float]:
@@ -203,7 +212,7 @@ def _add_ons(
     contracts = np.array([0.0 if i.spot else 1.0 for i in judged.book.instruments])
     held = np.abs(judged.book.quantities) * contracts * judged.prices[owner[judged.column]]
     gross = np.bincount(owner[judged.column], held, m)
-    vegas = np.concatenate([np.zeros(m), judged.estimate.valuation.vega])
+    vegas = judged.by_column(judged.estimate.valuation.vega, linear=0.0)
     vega = np.abs(np.bincount(owner, notional * vegas, m)).sum() * settings.half_volatility_spread
     volume = daily_volume_from_bars(judged.bars.traded_value, bar_h=judged.bars.bar_s / 3600.0)
     coefficients = liquidity_coefficients(
@@ -228,4 +237,9 @@ def _held_value(judged: JudgedBook) -> float:
 
 def _column_names(judged: JudgedBook) -> list[str]:
     dated = judged.book.instruments[judged.book.standing :]
-    return [*judged.bars.symbols, *(instrument.name for instrument in dated)]
+    symbols = judged.bars.symbols
+    perpetuals, tokens = (
+        [f"{symbols[u]}-{kind}" for u in us]
+        for kind, us in (("PERP", range(len(symbols))), ("SPOT", judged.tokens))
+    )
+    return [*perpetuals, *(instrument.name for instrument in dated), *tokens]

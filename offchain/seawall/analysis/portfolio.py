@@ -31,10 +31,12 @@ class JudgedBook:
         Of its underlyings, in the order of `book.symbols`, up to its time.
     dated
         Its dated instruments.
+    tokens
+        Underlyings of the tokens it holds, each once.
     column
-        Of each instrument in the estimate: underlyings, then dated ones, (N,).
+        Of each instrument in the estimate: perpetuals of all underlyings, dated ones, tokens, (N,).
     units
-        Signed units by column, (C,); a spot and a perpetual share one.
+        Signed units by column, (C,).
     estimate
         P&L, legs and lanes as fractions of the spot; atoms of whole units.
     """
@@ -42,6 +44,7 @@ class JudgedBook:
     book: Book
     bars: Bars
     dated: tuple[Dated, ...]
+    tokens: tuple[int, ...]
     column: Ints
     units: Floats
     estimate: PortfolioEstimate
@@ -56,7 +59,7 @@ class JudgedBook:
     def owner(self) -> Ints:
         """Return the underlying of every column, (C,)."""
         m = len(self.bars.symbols)
-        return np.concatenate([np.arange(m), [d.underlying for d in self.dated]]).astype(np.int64)
+        return np.array([*range(m), *(d.underlying for d in self.dated), *self.tokens], dtype=np.int64)
 
     @property
     def pnl(self) -> Floats:
@@ -67,14 +70,20 @@ class JudgedBook:
     @property
     def marks(self) -> Floats:
         """Return the value of one unit of every column, settlement tokens, (C,)."""
-        relative = np.concatenate([np.ones(len(self.prices)), self.estimate.valuation.mark])
+        relative = self.by_column(self.estimate.valuation.mark, linear=1.0)
         found: Floats = relative * self.prices[self.owner]
         return found
 
     @property
     def deltas(self) -> Floats:
         """Return the delta of every column, (C,)."""
-        return np.concatenate([np.ones(len(self.prices)), self.estimate.valuation.delta])
+        return self.by_column(self.estimate.valuation.delta, linear=1.0)
+
+    def by_column(self, of_dated: Floats, *, linear: float) -> Floats:
+        """Return something of every column, (C,), from that of dated ones, (D,), and that of all others."""
+        return np.concatenate(
+            [np.full(len(self.prices), linear), of_dated, np.full(len(self.tokens), linear)]
+        )
 
 
 def judge(book: Book, bars: Bars, *, settings: KeeperSettings) -> JudgedBook:
@@ -115,14 +124,19 @@ def judge(book: Book, bars: Bars, *, settings: KeeperSettings) -> JudgedBook:
             )
         dated.append(instrument.dated(underlying=owner, price=known.closes[-1, owner], now_s=now_s))
     m = len(known.symbols)
+    tokens = tuple(known.symbols.index(i.symbol) for i in book.instruments if i.spot)
     column = np.array(
         [
-            known.symbols.index(instrument.symbol) if instrument.payoff is None else m + i - book.standing
+            m + i - book.standing
+            if instrument.payoff is not None
+            else m + len(dated) + tokens.index(known.symbols.index(instrument.symbol))
+            if instrument.spot
+            else known.symbols.index(instrument.symbol)
             for i, instrument in enumerate(book.instruments)
         ],
         dtype=np.int64,
     )
-    units = np.zeros(m + len(dated))
+    units = np.zeros(m + len(dated) + len(tokens))
     np.add.at(units, column, book.quantities)
     _, closes = known.gridded()
     estimate = estimate_portfolio(
@@ -134,7 +148,14 @@ def judge(book: Book, bars: Bars, *, settings: KeeperSettings) -> JudgedBook:
         spots=known.closes[-1],
         lots=units[None, :],
         lot_value=known.closes[-1],
+        tokens=tokens,
     )
     return JudgedBook(
-        book=book, bars=known, dated=tuple(dated), column=column, units=units, estimate=estimate
+        book=book,
+        bars=known,
+        dated=tuple(dated),
+        tokens=tokens,
+        column=column,
+        units=units,
+        estimate=estimate,
     )

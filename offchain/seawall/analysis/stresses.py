@@ -1,6 +1,6 @@
 """A book under named scenarios: what it would lose if a day of the past, or one that never was, came now.
 
-Every scenario is a full revaluation a horizon later. A file may add scenarios::
+Every scenario is a full revaluation a horizon later; perpetuals move with their spot. A file may add scenarios::
 
     scenarios:
       - name: Ether falls alone
@@ -189,7 +189,8 @@ def _pnl(judged: JudgedBook, moves: Floats, vols: Floats, *, settings: KeeperSet
         horizon_h=model.horizon_h,
         settings=model.surface,
     )
-    found: Floats = np.hstack([spot_pnl(moves), dated]) * judged.prices[judged.owner]
+    spots = spot_pnl(moves)
+    found: Floats = np.hstack([spots, dated, spots[:, judged.tokens]]) * judged.prices[judged.owner]
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seawall.arrays import Floats
-from seawall.backtest.basis import basis_table
+from seawall.backtest.basis import basis_pieces, basis_table
 from seawall.backtest.coverage import (
     Side,
     breaches_by_year,
@@ -140,8 +140,8 @@ def run_backtest(
         tables["families"] = family_table(part_tables["books"], history, settings)
         tables["family_years"] = family_years(part_tables["books"], history, settings)
         tables["pairs"] = pair_table(part_tables["books"], history, settings)
-    if "basis" in parts and history.marks:
-        tables["basis"] = basis_table(history, settings)
+    if part_tables.get("basis"):
+        tables["basis"] = basis_table(part_tables["basis"], history, settings)
     if part_tables.get("tightness"):
         tables["tightness"] = tightness_table(part_tables["tightness"])
     if part_tables.get("options"):
@@ -202,11 +202,13 @@ def _work(
         work["legs"] = _leg_pieces(history, settings, methods)
     if "books" in parts:
         work["books"] = book_pieces(history, settings)
+    if "basis" in parts:
+        work["basis"] = basis_pieces(history, settings)
     if "tightness" in parts:
         work["tightness"] = tightness_pieces(history, settings)
     if "options" in parts:
         work["options"] = option_pieces(history, settings)
-    if not any(work.values()) and "basis" not in parts:
+    if not any(work.values()):
         raise DataError("nothing to look at: the prices do not reach far enough. Fix: widen --from, --to")
     return work
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from seawall.errors import DataError, PageError
 from seawall.keeper.baskets import BasketRequest, basket_books
 from seawall.keeper.books import BookLeaf, book_tree, certify_books
+from seawall.keeper.digest import inputs_hash, model_hash
 from seawall.keeper.hedges import HedgeUse, SelectedHedges, most_hedges, use_hedges
 from seawall.keeper.listing import Listing, list_columns
 from seawall.keeper.live_books import heaviest_books
@@ -27,6 +27,7 @@ from seawall.margin.volatility import YEAR_H, sigma_path
 from seawall.market.bars import Bars
 from seawall.market.depth import DepthUse, use_depth
 from seawall.market.implied import ImpliedQuotes, ImpliedUse, use_implied
+from seawall.market.perpetuals import PerpetualHistory, PerpetualUse, use_perpetuals
 from seawall.market.schema import OptionQuotes, OrderBook
 from seawall.market.surfaces import SurfaceUse, use_chains
 from seawall.page.encode import encode_page
@@ -67,6 +68,8 @@ class Computed:
         What was taken from quotes of implied volatility, order books, chains of options; None without a source of them.
     hedges
         What was taken of a selection made before; None without one.
+    perpetuals
+        Past basis; None without a source of it.
     """
 
     as_of: int
@@ -81,6 +84,7 @@ class Computed:
     depth: DepthUse | None = None
     surfaces: SurfaceUse | None = None
     hedges: HedgeUse | None = None
+    perpetuals: PerpetualUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +116,7 @@ def compute(
     depth: Sequence[OrderBook] | None = None,
     chains: Sequence[OptionQuotes] | None = None,
     hedges: SelectedHedges | None = None,
+    perpetuals: PerpetualHistory | None = None,
 ) -> Computed:
     """Return a keeper's numbers from its own bars, all of which must be complete at the time.
 
@@ -130,6 +135,8 @@ def compute(
         Option quotes, to which the surface of an underlying is fitted where they can be; it stands before `implied`.
     hedges
         Selected before: atoms are those of them that still stand, or chosen now if none does.
+    perpetuals
+        Past prices and funding, from which perpetuals move against their spot; elsewhere by assumption.
 
     Raises
     ------
@@ -151,6 +158,7 @@ def compute(
     times, closes = own.gridded()
     use = None if implied is None else _implied(own.symbols, times, closes, bar_h, implied, settings)
     fitted = None if chains is None else use_chains(chains, own.symbols, as_of)
+    basis = None if perpetuals is None else use_perpetuals(perpetuals, own.symbols, times, closes)
     selected = None
     if hedges is not None:
         most = most_hedges(view, per_instrument=settings.model.atoms.per_instrument)
@@ -168,6 +176,8 @@ def compute(
         quotes=None if use is None else use.quotes,
         surfaces=None if fitted is None else fitted.surfaces,
         hedges=None if selected is None else selected.hedges or None,
+        tokens=listing.tokens,
+        carried=None if basis is None else basis.carried,
     )
     risk, m = estimate.risk, len(spots)
     posted = post_within(
@@ -222,6 +232,7 @@ def compute(
         depth=books,
         surfaces=fitted,
         hedges=selected,
+        perpetuals=basis,
     )
 
 
@@ -264,36 +275,11 @@ def propose(
             config_digest=view.config_digest,
             book_root=book_tree(books).root,
             book_block=view.block_number,
-            inputs_hash=_hash(
-                ",".join(bars.symbols).encode(),
-                bars.known_at.astype("<i8").tobytes(),
-                bars.closes.astype("<f8").tobytes(),
-                bars.traded_value.astype("<f8").tobytes(),
-                view.lots.astype("<f8").tobytes(),
-                b"" if computed.implied is None else computed.implied.history.astype("<f8").tobytes(),
-                b"" if computed.implied is None else repr(computed.implied.quotes).encode(),
-                *(() if computed.depth is None else (repr(computed.depth).encode(),)),
-                *(() if computed.surfaces is None else (repr(computed.surfaces).encode(),)),
-                *(() if computed.hedges is None else _hedges(computed.hedges)),
-            ),
-            model_hash=_hash(repr(settings).encode()),
+            inputs_hash=inputs_hash(view, computed, bars),
+            model_hash=model_hash(settings),
             pages=tuple(init_code_hash(payload) for payload in computed.payloads),
         ),
         payloads=computed.payloads,
         books=books,
         baskets=tuple(baskets),
     )
-
-
-def _hedges(use: HedgeUse) -> tuple[bytes, ...]:
-    """Return the selection atoms are from; with none that stands they are chosen as without one."""
-    return (repr(use.hedges).encode(),) if use.hedges else ()
-
-
-def _hash(*parts: Sequence[int] | bytes) -> bytes:
-    """Return SHA-256 over length-prefixed parts."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(bytes(part))
-    return digest.digest()

@@ -87,7 +87,8 @@ def most_hedges(view: ChainView, *, per_instrument: int) -> int:
 def use_hedges(selected: SelectedHedges, view: ChainView, listing: Listing, *, most: int) -> HedgeUse:
     """Return a selection on the columns of what is listed now, at most so many of them."""
     spots = len(view.underlyings)
-    alive = {column for column in listing.places if column < spots or listing.dated[column - spots].hours > 0}
+    dated = range(spots, spots + len(listing.dated))
+    alive = {c for c in listing.places if c not in dated or listing.dated[c - spots].hours > 0}
     columns = {
         instrument: int(column)
         for instrument, column in zip(view.columns, listing.columns, strict=True)
@@ -103,7 +104,7 @@ def use_hedges(selected: SelectedHedges, view: ChainView, listing: Listing, *, m
             found.append(tuple(sorted(legs.items())))
     kept = tuple(found[:most])
     named = {column for column, _ in chain.from_iterable(kept)}
-    uncovered = sum(column >= spots and column not in named for column in alive)
+    uncovered = sum(column in dated and column not in named for column in alive)
     return HedgeUse(as_of=selected.as_of, hedges=kept, dropped=dropped, uncovered=uncovered)
 
 

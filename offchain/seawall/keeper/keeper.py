@@ -26,6 +26,7 @@ from seawall.keeper.view import ChainView
 from seawall.keeper.watch import Watch, watch_model
 from seawall.market.bars import Bars
 from seawall.market.implied import ImpliedQuotes
+from seawall.market.perpetuals import PerpetualHistory
 from seawall.market.schema import OptionQuotes, OrderBook
 from seawall.page.typed_data import PriceBatch, feed_domain, manifest_domain, sign
 
@@ -75,6 +76,8 @@ class Keeper:
         Returns the option quotes there are; without it no surface is fitted to any.
     hedges
         Returns the hedges selected before, None if there are none; without it atoms are chosen anew every epoch.
+    perpetuals
+        Returns the past prices of perpetuals there are; without it how they move against their spot is assumed.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Keeper:
         depth: Callable[[], Sequence[OrderBook]] | None = None,
         chains: Callable[[], Sequence[OptionQuotes]] | None = None,
         hedges: Callable[[], SelectedHedges | None] | None = None,
+        perpetuals: Callable[[], PerpetualHistory] | None = None,
     ) -> None:
         self._system = system
         self._account = account
@@ -103,6 +107,7 @@ class Keeper:
         self._depth = depth
         self._chains = chains
         self._hedges = hedges
+        self._perpetuals = perpetuals
         self._proposed: Proposal | None = None
         self._used: tuple[Computed, Bars] | None = None
         self.fallbacks = 0  # epochs and underlyings whose surface had no quote, though there is a source
@@ -125,7 +130,11 @@ class Keeper:
         run = partial(
             compute, view, bars, settings=self._settings, implied=quotes, depth=books, chains=chains
         )
+        if self._perpetuals is not None:
+            run = partial(run, perpetuals=self._perpetuals())
         computed = with_hedges(run, self._hedges)
+        if (basis := computed.perpetuals) is not None and basis.missing:
+            _log.warning("basis of perpetuals assumed", missing=basis.missing)
         self._used = computed, bars
         if computed.surfaces is not None:
             self.fallbacks += sum(note != "" for note in computed.surfaces.notes)

@@ -16,28 +16,30 @@ __all__ = ["Listing", "list_columns"]
 
 _HOUR_S = 3600
 _PAYOFFS = {Kind.FUTURE: Payoff.FUTURE, Kind.CALL: Payoff.CALL, Kind.PUT: Payoff.PUT}
-_LINEAR = (Kind.PERPETUAL, Kind.SPOT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """Hold the columns of everything listed: the M underlyings, then dated instruments of different terms.
+    """Hold the columns of everything listed: perpetuals of the M underlyings, dated instruments, tokens.
 
     Attributes
     ----------
     dated
-        Of the columns from M on.
+        Of the columns from M on, of different terms.
+    tokens
+        Underlyings of the last columns, each once.
     columns
         Column of every instrument in order of page and slot, (I,).
     underlying
         Of every column, (C,).
     places
-        Page and slot that stand for a column in atoms, by column; a spot's is the probe, and missing if there is none.
+        Page and slot that stand for a column in atoms, by column; a perpetual's is the probe, missing if there is none.
     twins
         Further instruments with the risk of a column, as (column, page, slot).
     """
 
     dated: tuple[Dated, ...]
+    tokens: tuple[int, ...]
     columns: Ints
     underlying: Ints
     places: dict[int, tuple[int, int]]
@@ -69,38 +71,47 @@ def list_columns(view: ChainView, *, spots: Floats, as_of: int) -> Listing:
         If a slot holds a kind that has no price.
     """
     m = len(view.underlyings)
-    places = {
+    probes = {
         u.index: (u.probe_page, u.probe_slot) for u in view.underlyings if u.probe_page < len(view.pages)
     }
-    known: dict[tuple[int, int, int, int], int] = {}
+    known: dict[tuple[int, ...], int] = {}
     dated: list[Dated] = []
-    columns, twins = [], []
+    tokens: list[int] = []
+    found: list[tuple[bool, int, tuple[int, int]]] = []
     for page in view.pages:
+        u = page.underlying
         for slot, terms in enumerate(page.instruments):
-            place = (page.page_id, slot)
-            if terms.kind in _LINEAR:
-                column = page.underlying
+            is_token, index = terms.kind == Kind.SPOT, u
+            if is_token:
+                index = known.setdefault((u,), len(tokens))
+                tokens += [u] if index == len(tokens) else []
             elif terms.kind in _PAYOFFS:
-                key = (page.underlying, terms.kind, terms.strike, terms.expiry_hour)
-                column = known.setdefault(key, m + len(dated))
-                if column == m + len(dated):
-                    dated.append(
-                        _dated(terms, page.underlying, spot=float(spots[page.underlying]), as_of=as_of)
-                    )
-                    places[column] = place
-            else:
+                key = (u, terms.kind, terms.strike, terms.expiry_hour)
+                index = known.setdefault(key, m + len(dated))
+                if index == m + len(dated):
+                    dated.append(_dated(terms, u, spot=float(spots[u]), as_of=as_of))
+            elif terms.kind != Kind.PERPETUAL:
                 raise DataError(
                     f"slot {slot} of page {page.page_id} is of kind {terms.kind}, which has no price"
                 )
-            columns.append(column)
-            if column in places and places[column] != place:
-                twins.append((column, *place))
+            found.append((is_token, index, (page.page_id, slot)))
+    first_token = m + len(dated)
+    columns = [first_token + index if is_token else index for is_token, index, _ in found]
+    places = dict(probes)
+    for column, (_, _, place) in zip(columns, found, strict=True):
+        if column >= m:
+            places.setdefault(column, place)
     return Listing(
         dated=tuple(dated),
+        tokens=tuple(tokens),
         columns=np.array(columns, dtype=np.int64),
-        underlying=np.array([*range(m), *(d.underlying for d in dated)], dtype=np.int64),
+        underlying=np.array([*range(m), *(d.underlying for d in dated), *tokens], dtype=np.int64),
         places=places,
-        twins=tuple(twins),
+        twins=tuple(
+            (column, *place)
+            for column, (_, _, place) in zip(columns, found, strict=True)
+            if column in places and places[column] != place
+        ),
     )
 
 

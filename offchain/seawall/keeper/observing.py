@@ -19,6 +19,7 @@ from seawall.market.depth import read_depth
 from seawall.market.embedded import embedded_bars
 from seawall.market.files import read_bars
 from seawall.market.implied import ImpliedSettings, read_implied
+from seawall.market.perpetuals import read_perpetuals
 from seawall.market.surfaces import read_chains
 
 __all__ = ["bars_until", "compute_now", "keeper_settings", "with_hedges"]
@@ -56,6 +57,7 @@ def compute_now(
         depth=None if files.depth_data is None else read_depth(files.depth_data),
         chains=None if files.chain_data is None else read_chains(files.chain_data),
         hedges=hedges,
+        perpetuals=None if files.perpetual_data is None else read_perpetuals(files.perpetual_data),
     )
     return view, computed
 

@@ -151,12 +151,14 @@ def _records(
     page: PageView, view: ChainView, numbers: Numbers, *, first: int, settings: KeeperSettings
 ) -> list[RecordInput]:
     m, u = len(view.underlyings), page.underlying
+    last = m + len(numbers.listing.dated)
     spot, valuation = float(numbers.spots[u]), numbers.estimate.valuation
     found = []
     for slot, terms in enumerate(page.instruments):
         column = int(numbers.listing.columns[first + slot])
         dated, sensitivities = column - m, {}
-        if dated >= 0:
+        is_dated = m <= column < last
+        if is_dated:
             sensitivities = {
                 "delta": float(valuation.delta[dated]),
                 "gamma_spot": min(float(valuation.gamma_spot[dated]), float(_GAMMA_MAX)),
@@ -176,7 +178,7 @@ def _records(
                 strike=terms.strike,
                 expiry_hour=terms.expiry_hour,
                 drift_shift=shift,
-                mark=float(valuation.mark[dated]) * spot if dated >= 0 else spot,
+                mark=float(valuation.mark[dated]) * spot if is_dated else spot,
                 leg_long=float(numbers.long_es[column]) * spot,
                 leg_short=float(numbers.short_es[column]) * spot,
                 lanes=[float(lane) for lane in numbers.lanes[:, column] * spot],
@@ -187,7 +189,7 @@ def _records(
 
 
 def _atoms(view: ChainView, numbers: Numbers, *, settings: KeeperSettings) -> list[list[AtomInput]]:
-    """Return the atoms of every page: twins first, then the most useful, as far as rows and bytes allow.
+    """Return the atoms of every page: tokens against perpetuals, twins, then the most useful, as room allows.
 
     An atom over pages stands on the one with most room: whoever uses it holds them all.
     """
@@ -199,7 +201,7 @@ def _atoms(view: ChainView, numbers: Numbers, *, settings: KeeperSettings) -> li
         room.append(max(min(free, settings.model.atoms.per_instrument * rows), 0))
     factor = numbers.posted.lambda_bps / 10_000
     atoms: list[list[AtomInput]] = [[] for _ in view.pages]
-    for legs, shortfall in (*_twins(view, numbers), *_hedges(numbers)):
+    for legs, shortfall in (*_carries(view, numbers), *_twins(numbers), *_hedges(numbers)):
         home = max((page for page, _, _ in legs), key=lambda page: (room[page] - len(atoms[page]), -page))
         foreign = any(page != home and page > _FOREIGN_PAGE_MAX for page, _, _ in legs)
         if foreign or len(atoms[home]) >= room[home] or any(abs(lots) > _RATIO_MAX for _, _, lots in legs):
@@ -215,14 +217,29 @@ def _atoms(view: ChainView, numbers: Numbers, *, settings: KeeperSettings) -> li
 _Placed = tuple[list[tuple[int, int, int]], float]
 
 
-def _twins(view: ChainView, numbers: Numbers) -> list[_Placed]:
-    """Return an instrument against another of the same risk: no risk at all; spot is only ever held long."""
-    found: list[_Placed] = []
-    for column, page, slot in numbers.listing.twins:
-        kind = view.pages[page].instruments[slot].kind
-        for lots in (1,) if kind == Kind.SPOT else (1, -1):
-            found.append(([(page, slot, lots), (*numbers.listing.places[column], -lots)], 0.0))
+def _carries(view: ChainView, numbers: Numbers) -> list[_Placed]:
+    """Return every token against its perpetual sold short: a token is only ever held long."""
+    listing, found = numbers.listing, list[_Placed]()
+    first = len(view.underlyings) + len(listing.dated)
+    listed = [(page.page_id, slot) for page in view.pages for slot in range(len(page.instruments))]
+    for place, column in zip(listed, listing.columns.tolist(), strict=True):
+        u = int(listing.underlying[column])
+        if column >= first and u in listing.places:
+            shortfall = float(numbers.estimate.carry_es[column - first] * numbers.spots[u])
+            found.append(([(*place, 1), (*listing.places[u], -1)], shortfall))
     return found
+
+
+def _twins(numbers: Numbers) -> list[_Placed]:
+    """Return an instrument against another of the same risk, either way: no risk at all."""
+    listing = numbers.listing
+    first = len(listing.underlying) - len(listing.tokens)
+    return [
+        ([(page, slot, lots), (*listing.places[column], -lots)], 0.0)
+        for column, page, slot in listing.twins
+        if column < first
+        for lots in (1, -1)
+    ]
 
 
 def _hedges(numbers: Numbers) -> list[_Placed]:

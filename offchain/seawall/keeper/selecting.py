@@ -14,6 +14,7 @@ from seawall.keeper.view import ChainView
 from seawall.margin.design import trader_books
 from seawall.margin.instruments import Chain
 from seawall.margin.library import hedge_library
+from seawall.margin.portfolio import without_tokens
 from seawall.margin.selection import select_hedges
 from seawall.margin.structures import verticals
 
@@ -45,10 +46,14 @@ def select_listed(
     """
     risk, listing, m = computed.risk, computed.listing, len(view.underlyings)
     spots, chain = np.rint(computed.spots), Chain.of(listing.dated)
-    by_lot = risk.pnl * spots[listing.underlying]
-    legs = np.stack([risk.long_es, risk.short_es]) * spots[listing.underlying]
+    # Tokens count as perpetuals: what the one against the other can lose is posted beside the selection.
+    plain = m + len(listing.dated)
+    owner = listing.underlying[:plain]
+    by_lot = risk.pnl[:, :plain] * spots[owner]
+    legs = np.stack([risk.long_es, risk.short_es])[:, :plain] * spots[owner]
     weights, model = risk.scenarios.weights, settings.model
-    drawn = trader_books(by_lot, weights, listing.underlying, spots=m, count=people, seed=model.seed)
+    drawn = trader_books(by_lot, weights, owner, spots=m, count=people, seed=model.seed)
+    lived = listing.by_column(heaviest_books(view, spots, most=live))
     found = select_hedges(
         by_lot,
         weights,
@@ -60,7 +65,7 @@ def select_listed(
             largest_ratio=model.atoms.largest_ratio,
             neighbours=model.atoms.neighbours,
         ),
-        np.concatenate([listing.by_column(heaviest_books(view, spots, most=live)), drawn]),
+        np.concatenate([without_tokens(lived, listing.tokens), drawn]),
         alpha=model.alpha,
         settings=model.atoms,
         spots=m,
@@ -70,6 +75,7 @@ def select_listed(
     named = {
         column: (page, slot, view.pages[page].instruments[slot].generation)
         for column, (page, slot) in listing.places.items()
+        if column < plain
     }
     placed = [hedge for hedge in found if all(column in named for column, _ in hedge)]
     most = most_hedges(view, per_instrument=model.atoms.per_instrument)

@@ -41,6 +41,7 @@ from seawall.keeper.store import SignatureStore
 from seawall.keeper.view import ChainReader, ChainView
 from seawall.market.depth import read_depth
 from seawall.market.implied import read_implied
+from seawall.market.perpetuals import read_perpetuals
 from seawall.market.surfaces import read_chains
 from seawall.page.typed_data import manifest_domain
 
@@ -67,6 +68,7 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
     if stored is not None and selected is None:
         _log.info("no hedges selected yet: atoms are chosen every epoch", path=str(config.keeper.hedges))
     quotes, depth, chains = config.keeper.implied_data, config.keeper.depth_data, config.keeper.chain_data
+    perpetuals = config.keeper.perpetual_data
     if dry_run:
         view, computed = compute_now(config, system, settings=settings, hedges=selected)
         _show(numbers_of(view, computed), as_json=as_json)
@@ -85,6 +87,7 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         depth=None if depth is None else lambda: read_depth(depth),
         chains=None if chains is None else lambda: read_chains(chains),
         hedges=None if stored is None else stored.read,
+        perpetuals=None if perpetuals is None else lambda: read_perpetuals(perpetuals),
     )
     service = KeeperService(
         config, keeper, session.payer(), Mailbox(config.keeper.mailbox, oracle=system.oracle.address), system

@@ -8,7 +8,7 @@ from seawall.arrays import Floats
 from seawall.margin.scenarios import ScenarioSet
 from seawall.margin.settings import ModelSettings, SurfaceSettings
 
-__all__ = ["JointMoves", "joint_moves", "volatility_response"]
+__all__ = ["JointMoves", "joint_moves", "student_residuals", "volatility_response"]
 
 # Residuals beyond this many deviations are cut off.
 _RESIDUAL_LIMIT = 6.0
@@ -62,8 +62,9 @@ def joint_moves(scenarios: ScenarioSet, *, settings: ModelSettings) -> JointMove
     returns, weights = scenarios.log_returns, scenarios.weights
     rows, columns = returns.shape
     rng = np.random.Generator(np.random.PCG64([settings.seed, 2]))
-    noise = _residuals(rng, rows, columns, settings=rule)
-    premium = _residuals(rng, rows, columns, settings=rule)
+    shape = {"freedom": rule.residual_freedom, "shared": rule.residual_correlation}
+    noise = student_residuals(rng, rows, columns, **shape)
+    premium = student_residuals(rng, rows, columns, **shape)
     noise[rows - scenarios.stress :] = 0.0
     premium[rows - scenarios.stress :] = 0.0
     response = volatility_response(returns, settings=rule)
@@ -90,11 +91,19 @@ def joint_moves(scenarios: ScenarioSet, *, settings: ModelSettings) -> JointMove
     )
 
 
-def _residuals(rng: np.random.Generator, rows: int, columns: int, *, settings: SurfaceSettings) -> Floats:
-    """Return Student residuals of unit variance, (rows, columns), equally correlated."""
-    shared = settings.residual_correlation
+def student_residuals(
+    rng: np.random.Generator, rows: int, columns: int, *, freedom: float, shared: float
+) -> Floats:
+    """Return Student residuals of unit variance, (rows, columns), equally correlated, large ones cut off.
+
+    Parameters
+    ----------
+    freedom
+        Degrees of freedom, above 2.
+    shared
+        Correlation over columns.
+    """
     common, own = rng.standard_normal((rows, 1)), rng.standard_normal((rows, columns))
-    freedom = settings.residual_freedom
     spread = np.sqrt((freedom - 2.0) / rng.chisquare(freedom, size=(rows, 1)))
     drawn: Floats = (np.sqrt(shared) * common + np.sqrt(1.0 - shared) * own) * spread
     return np.clip(drawn, -_RESIDUAL_LIMIT, _RESIDUAL_LIMIT)

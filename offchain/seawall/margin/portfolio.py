@@ -7,7 +7,14 @@ import numpy as np
 
 from seawall.arrays import Floats, Ints, checked
 from seawall.errors import DataError
-from seawall.margin.atoms import CertifiedAtom, choose_atoms, priced_atoms, structure_books
+from seawall.margin.atoms import (
+    CertifiedAtom,
+    choose_atoms,
+    priced_atoms,
+    structure_books,
+    structure_shortfall,
+)
+from seawall.margin.basis import PastBasis, perpetual_moves, perpetual_pnl
 from seawall.margin.design import trader_books
 from seawall.margin.essvi import Slices
 from seawall.margin.instruments import Chain, Dated
@@ -22,7 +29,7 @@ from seawall.margin.structures import Legs, structures, verticals
 from seawall.margin.surface import Levels, levels_from
 from seawall.margin.volatility import YEAR_H
 
-__all__ = ["PortfolioEstimate", "estimate_portfolio"]
+__all__ = ["PortfolioEstimate", "estimate_portfolio", "without_tokens"]
 
 # An instrument whose legs are below this part of the spot has expired or can hardly move: lanes leave it out.
 _NOTHING = 1e-9
@@ -35,7 +42,7 @@ _PEOPLE = 4
 class PortfolioEstimate:
     """Hold one epoch's risk of everything listed, over the spot of each instrument's underlying.
 
-    Columns are the M underlyings, for spots and perpetuals, and behind them the D dated instruments.
+    Columns are the perpetuals of the M underlyings, behind them the D dated instruments, and last the tokens.
 
     Attributes
     ----------
@@ -47,12 +54,15 @@ class PortfolioEstimate:
         Of implied variance by underlying.
     atoms
         Certified hedges, the most useful first; shortfall in the unit of the spots given.
+    carry_es
+        Expected shortfall of one unit of each token against its perpetual sold short, a fraction of spot, (K,).
     """
 
     risk: RiskEstimate
     valuation: Valuation
     levels: Levels
     atoms: tuple[CertifiedAtom, ...]
+    carry_es: Floats
 
 
 def estimate_portfolio(
@@ -69,10 +79,13 @@ def estimate_portfolio(
     quotes: Sequence[Quote | None] | None = None,
     surfaces: Sequence[Slices | None] | None = None,
     hedges: Sequence[Legs] | None = None,
+    tokens: Sequence[int] = (),
+    carried: Floats | None = None,
 ) -> PortfolioEstimate:
-    """Return the risk of spots, perpetuals, futures and options as of the last bar.
+    """Return the risk of tokens, perpetuals, futures and options as of the last bar.
 
-    Without dated instruments legs and lanes are those of `estimate`.
+    A perpetual moves with its spot and by a basis of its own (`margin.basis`), a token with the spot alone. Hedges are
+    chosen as though a token were the perpetual: `carry_es` says what the one against the other can lose.
 
     Parameters
     ----------
@@ -83,7 +96,7 @@ def estimate_portfolio(
     spots
         Reference spot of a lot by underlying, (M,), in the unit in which atoms are to be certified.
     lots
-        Live books in lots by column, (N, M + D).
+        Live books in lots by column, (N, M + D + K).
     lot_value
         Spot price of a lot by underlying, (M,), in settlement tokens.
     quotes
@@ -94,6 +107,10 @@ def estimate_portfolio(
     hedges
         Atoms selected before for the same columns (`selection.select_hedges`), the most useful first: they are priced
         anew. By default some are chosen now, from fewer.
+    tokens
+        The underlying of every token that is itself listed, K of them.
+    carried
+        Past prices of perpetuals as `PastBasis` has them, (T, M); none by default.
 
     Raises
     ------
@@ -103,26 +120,32 @@ def estimate_portfolio(
         If `bar_h` does not divide the horizon and the step.
     """
     sigma, scenarios = joint_returns(closes, bar_h=bar_h, roles=roles, settings=settings, implied=implied)
-    m, chain = len(roles), Chain.of(dated)
-    if len(dated) and int(chain.underlying.max()) >= m:
-        raise DataError(f"a dated instrument is on underlying {chain.underlying.max()}, there are {m}")
-    held = checked(lots, name="lots", shape=(None, m + len(dated)))
+    m, chain, held_tokens = len(roles), Chain.of(dated), np.array(tokens, dtype=np.int64)
+    if max([*chain.underlying.tolist(), *held_tokens.tolist()], default=0) >= m:
+        raise DataError(f"a dated instrument or token is on an underlying beyond the {m} that there are")
+    owner = np.concatenate([np.arange(m), chain.underlying, held_tokens])
+    plain = m + len(dated)
+    held = checked(lots, name="lots", shape=(None, len(owner)))
     levels = _levels(sigma, scenarios, settings, [None] * m if quotes is None else quotes)
     if surfaces is not None:
         levels = calibrated_levels(surfaces, levels, settings=settings.surface)
     valuation = value_chain(chain, levels, settings=settings.surface)
-    if len(dated):
-        moves = joint_moves(scenarios, settings=settings)
-        scenarios = moves.scenarios
-        pnl = np.hstack(
-            [
-                spot_pnl(scenarios.log_returns),
-                revalued_pnl(chain, moves, levels, horizon_h=settings.horizon_h, settings=settings.surface),
-            ]
+    moves = joint_moves(scenarios, settings=settings) if len(dated) else None
+    scenarios = scenarios if moves is None else moves.scenarios
+    past = None
+    if carried is not None:
+        past = PastBasis(
+            carried=carried, sigma=sigma, horizon_bars=settings.bars(settings.horizon_h, bar_h=bar_h)
         )
-    else:
-        pnl = spot_pnl(scenarios.log_returns)
-    owner = np.concatenate([np.arange(m), chain.underlying])
+    parts = [
+        perpetual_pnl(scenarios.log_returns, perpetual_moves(scenarios, settings=settings, past=past)),
+        spot_pnl(scenarios.log_returns[:, held_tokens]),
+    ]
+    if moves is not None:
+        parts.insert(
+            1, revalued_pnl(chain, moves, levels, horizon_h=settings.horizon_h, settings=settings.surface)
+        )
+    pnl = np.hstack(parts)
     listed = structures(
         chain,
         valuation.delta,
@@ -130,10 +153,11 @@ def estimate_portfolio(
         largest_ratio=settings.atoms.largest_ratio,
         neighbours=settings.atoms.neighbours,
     )
-    design = _design(scenarios, pnl, listed, owner, spots, settings=settings)
-    risk = _assess(scenarios, pnl, held * lot_value[owner], design, settings=settings, spots=m)
-    legs = np.stack([risk.long_es, risk.short_es]) * spots[owner]
-    by_lot = pnl * spots[owner]
+    design = _design(scenarios, pnl[:, :plain], listed, owner[:plain], spots, settings=settings)
+    wide = np.pad(design, ((0, 0), (0, len(tokens))))
+    risk = _assess(scenarios, pnl, held * lot_value[owner], wide, settings=settings, spots=m)
+    legs = (np.stack([risk.long_es, risk.short_es]) * spots[owner])[:, :plain]
+    by_lot = (pnl * spots[owner])[:, :plain]
     if hedges is not None:
         atoms = priced_atoms(by_lot, scenarios.weights, legs, hedges, alpha=settings.alpha)
     else:
@@ -142,14 +166,32 @@ def estimate_portfolio(
             scenarios.weights,
             legs,
             listed,
-            held,
+            without_tokens(held, tokens),
             alpha=settings.alpha,
             settings=settings.atoms,
             seed=settings.seed,
             spots=m,
             always=verticals(chain, columns=m),
         )
-    return PortfolioEstimate(risk=risk, valuation=valuation, levels=levels, atoms=tuple(atoms))
+    carry = structure_books(
+        [((u, -1), (plain + i, 1)) for i, u in enumerate(held_tokens.tolist())], columns=len(owner)
+    )[: len(tokens)]
+    return PortfolioEstimate(
+        risk=risk,
+        valuation=valuation,
+        levels=levels,
+        atoms=tuple(atoms),
+        carry_es=structure_shortfall(pnl, scenarios.weights, carry, alpha=settings.alpha),
+    )
+
+
+def without_tokens(lots: Floats, tokens: Sequence[int]) -> Floats:
+    """Return books in lots by column with tokens counted as perpetuals, (N, M + D), from (N, M + D + K)."""
+    plain = lots.shape[1] - len(tokens)
+    found: Floats = lots[:, :plain].copy()
+    for i, underlying in enumerate(tokens):
+        found[:, underlying] += lots[:, plain + i]
+    return found
 
 
 def _design(

@@ -1,6 +1,6 @@
 """The joint scenario set: filtered historical simulation, dependence rows and stress rows, with weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class ScenarioSet:
         (M,), today's volatility over the horizon.
     historical, dependence, stress
         How many rows are of which kind; they add up to S.
+    starts
+        Bar at which the move of each historical row began, (historical,); empty where the rows are not of any date.
     """
 
     log_returns: Floats
@@ -42,6 +44,7 @@ class ScenarioSet:
     historical: int
     dependence: int
     stress: int
+    starts: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 def historical_rows(
@@ -223,6 +226,7 @@ def build_scenarios(
         historical=len(past),
         dependence=2 * together,
         stress=len(stressed),
+        starts=starts,
     )
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from seawall.backtest.basis import basis_pnl, basis_table
+from seawall.backtest.basis import basis_path, basis_pieces, basis_pnl, basis_table
 from seawall.backtest.books import Universe, book_kinds, book_path, books_at, margin_floor
 from seawall.backtest.data import BAR_S, History, Series
 from seawall.backtest.families import book_pieces, family_table, family_years, pair_table, universes
@@ -142,8 +143,31 @@ def test_basis_trades_are_reported_by_side(market: Make, short_settings: Backtes
     series = history.spot["BTC"]
     premium = 1 + 0.004 * np.sin(np.arange(len(series.values)) / 17.0)
     mark = replace(series, values=series.values * premium)
-    table = basis_table(replace(history, marks={"BTC": mark}), short_settings)
+    history = replace(history, marks={"BTC": mark})
+    (piece,) = basis_pieces(history, short_settings)
+    path = piece.function(*piece.arguments)
+    table = basis_table({piece.name: pd.DataFrame(path)}, history, short_settings)
     assert table["side"].tolist() == ["short perpetual", "long perpetual"]
     assert (table["floor"] == 0.002).all()  # the token is no contract
-    assert table["breach_rate"].between(0.1, 0.6).all()
+    assert table["floor_breach_rate"].between(0.1, 0.6).all()
+    assert (table["breach_rate"] < 0.25 * table["floor_breach_rate"]).all()
+    assert (table["requirement"] > 2 * table["floor"]).all()
     assert (table["worst_loss"] >= table["loss_99"]).all()
+
+
+def test_what_a_basis_trade_asks_depends_on_nothing_later(
+    market: Make, short_settings: BacktestSettings
+) -> None:
+    series = market("BTC", gaps=0).spot["BTC"]
+    wave = np.exp(0.004 * np.sin(np.arange(len(series.values)) / 17.0))
+    mark, times = (
+        replace(series, values=series.values * wave),
+        series.first_s + BAR_S * np.array([1500, 1600]),
+    )
+    crashed = replace(mark, values=np.where(np.arange(len(wave)) > 1600, 0.5, 1.0) * mark.values)
+    sides = ["short perpetual", "long perpetual"]
+    found = [
+        pd.DataFrame(basis_path(series, m, None, times, settings=short_settings.model))[sides]
+        for m in (mark, crashed)
+    ]
+    pd.testing.assert_frame_equal(*found)

@@ -24,6 +24,7 @@ from seawall.keeper.policy import ProbeRange
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.view import ChainView, InstrumentTerms
 from seawall.margin.perpetuals import estimate
+from seawall.margin.settings import SurfaceSettings
 from seawall.market.bars import Bars
 from seawall.page.decode import Page, decode_page, pack_page
 from seawall.page.layout import Kind
@@ -120,9 +121,11 @@ def test_seconds_before_expiry_everything_fits(venue: tuple[ChainView, Computed]
 
 def test_perpetuals_are_computed_as_ever_with_or_without_options_beside_them() -> None:
     view = listed_view([(0, [linear()]), (1, [linear()])])
-    found = compute(view, BARS, settings=QUICK)
+    flat = replace(QUICK.model, surface=SurfaceSettings(perpetual_residual=0.0))  # or perpetuals have a basis
+    quick = replace(QUICK, model=flat)
+    found = compute(view, BARS, settings=quick)
     alone = estimate(
-        BARS.closes, bar_h=1.0, roles=[QUICK.role(s) for s in BARS.symbols], settings=QUICK.model
+        BARS.closes, bar_h=1.0, roles=[QUICK.role(s) for s in BARS.symbols], settings=quick.model
     )
     np.testing.assert_array_equal(found.risk.long_es, alone.long_es)
     np.testing.assert_array_equal(found.risk.lanes.values, alone.lanes.values)
@@ -132,7 +135,7 @@ def test_perpetuals_are_computed_as_ever_with_or_without_options_beside_them() -
         (atom,) = page.atoms
         assert {leg.page for leg in atom.legs} == {None, 1 - page.head.page_id}
         assert page.head.vega_charge == 0
-    beside = compute(listed_view([(0, TERMS), (1, [linear()])]), BARS, settings=QUICK)
+    beside = compute(listed_view([(0, TERMS), (1, [linear()])]), BARS, settings=quick)
     # Shocks of volatility are further scenarios, of small weight.
     np.testing.assert_allclose(beside.posted.long_es, found.posted.long_es, rtol=0.01)
 
@@ -197,13 +200,15 @@ def test_an_empty_slot_has_no_price() -> None:
 
 def test_instruments_of_the_same_terms_share_a_column() -> None:
     call = option(Kind.CALL, 1.0, 24)
+    token = linear(Kind.SPOT)
     view = listed_view(
-        [(0, [linear(), call]), (0, [linear(Kind.SPOT), call])], lots=np.arange(8.0).reshape(2, 4)
+        [(0, [linear(), token, call]), (0, [linear(), token, call])], lots=np.arange(12.0).reshape(2, 6)
     )
     found = list_columns(view, spots=np.array([1e6]), as_of=AS_OF)
-    assert found.columns.tolist() == [0, 1, 0, 1]
-    assert found.twins == ((0, 1, 0), (1, 1, 1))
-    np.testing.assert_array_equal(found.by_column(view.lots), [[2.0, 4.0], [10.0, 12.0]])
+    assert found.columns.tolist() == [0, 2, 1, 0, 2, 1]
+    assert found.tokens == (0,)
+    assert found.twins == ((0, 1, 0), (2, 1, 1), (1, 1, 2))
+    np.testing.assert_array_equal(found.by_column(view.lots), [[3.0, 7.0, 5.0], [15.0, 19.0, 17.0]])
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,10 @@ def found(closes: Floats, lots: Floats) -> PortfolioEstimate:
     return run(closes, lots)
 
 
-def test_without_dated_instruments_it_is_the_model_of_perpetuals(closes: Floats) -> None:
+def test_without_dated_instruments_and_basis_it_is_the_model_of_perpetuals(closes: Floats) -> None:
     held = np.round(np.random.default_rng(2).normal(size=(20, 2)) * 100)
-    whole = run(closes, held, dated=[]).risk
+    flat = replace(QUICK, surface=replace(QUICK.surface, perpetual_residual=0.0))
+    whole = run(closes, held, dated=[], settings=flat).risk
     plain = estimate(closes[:, :2], bar_h=1.0, roles=ROLES, settings=QUICK, books=held * VALUE)
     np.testing.assert_array_equal(whole.long_es, plain.long_es)
     np.testing.assert_array_equal(whole.lanes.values, plain.lanes.values)
@@ -131,6 +132,29 @@ def test_no_leg_is_left_out_however_little_it_can_lose(closes: Floats) -> None:
     assert not risk.lanes.values[:, 3].any()
 
 
+def test_a_token_against_its_perpetual_keeps_the_risk_of_the_basis_and_a_token_alone_that_of_the_spot(
+    closes: Floats,
+) -> None:
+    found = estimate_portfolio(
+        closes[:, :2],
+        bar_h=1.0,
+        roles=ROLES,
+        settings=QUICK,
+        dated=DATED[:2],
+        spots=SPOTS,
+        lots=np.array([[0.0, -50.0, 0.0, 0.0, 50.0]]),
+        lot_value=VALUE,
+        tokens=[1],
+    )
+    pnl, weights = found.risk.pnl, found.risk.scenarios.weights
+    np.testing.assert_array_equal(pnl[:, 4], np.expm1(found.risk.scenarios.log_returns[:, 1]))
+    pair = float(expected_shortfall((pnl[:, 4] - pnl[:, 1])[:, None], weights)[0])
+    assert found.carry_es == pytest.approx([pair])
+    assert found.risk.book_es == pytest.approx([pair * 50 * VALUE[1]])
+    assert 1 < pair / (0.03 * found.risk.sigma[1]) < 5  # some deviations of the basis that is assumed
+    assert all(column != 4 for atom in found.atoms for column, _ in atom.legs)
+
+
 def test_a_future_against_its_spot_keeps_the_risk_of_the_basis(found: PortfolioEstimate) -> None:
     basis = found.risk.pnl[:, FUTURE] - found.risk.pnl[:, 1]
     shortfall = float(expected_shortfall(basis[:, None], found.risk.scenarios.weights)[0])
@@ -173,7 +197,7 @@ def test_the_same_inputs_give_the_same_numbers(
 
 def test_an_option_on_nothing_listed_is_refused(closes: Floats) -> None:
     stray = Dated(underlying=2, payoff=Payoff.CALL, strike=1.0, hours=24.0)
-    with pytest.raises(DataError, match="underlying 2, there are 2"):
+    with pytest.raises(DataError, match="beyond the 2 that there are"):
         run(closes, np.zeros((0, 3)), dated=[stray])
 
 
