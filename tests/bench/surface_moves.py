@@ -25,7 +25,7 @@ from seawall.margin.essvi import Slices, at
 from seawall.margin.moves import volatility_response
 from seawall.margin.quotes import calibrated_levels
 from seawall.margin.settings import SurfaceSettings
-from seawall.margin.surface import Levels, moved
+from seawall.margin.surface import Levels, moved, volatility
 
 __all__ = ["response_rows", "smile_rows", "tenor_rows"]
 
@@ -120,7 +120,7 @@ def smile_rows(fitted: dict[str, History]) -> Iterator[str]:
 def tenor_rows(fitted: dict[str, History]) -> Iterator[str]:
     """Yield lines of the move of volatility at the money by maturity per move at 30 days, log on log, within a day.
 
-    Beside it stands what the model does, from the same surfaces, with a rise and a fall of 0.1.
+    Beside it stands what the model does with a rise and a fall of 0.1, from the same surfaces, and without any.
     """
     yield f"{'Moves by maturity over that of 30 days':<28}" + "".join(f"{d:>7g}d" for d in TENORS_DAYS)
     flat = Levels(short=np.array([0.3]), long=np.array([0.3]))
@@ -151,6 +151,12 @@ def tenor_rows(fitted: dict[str, History]) -> Iterator[str]:
                 assert after is not None
                 ratios.append(0.5 * np.log(at(after, tau)[0][0] / at(before, tau)[0]) / told)
             yield f"  {f'{symbol}, {name}':<26}" + "".join(f"{s:>8.2f}" for s in np.median(ratios, axis=0))
+    for name, told in (("two levels, a rise", 0.1), ("two levels, a fall", -0.1)):
+        then = moved(flat, np.full((1, 1), told), settings=RULE)
+        at_money, still = (
+            np.log(volatility(levels, np.zeros(1), tau, settings=RULE)).ravel() for levels in (then, flat)
+        )
+        yield f"  {name:<26}" + "".join(f"{s:>8.2f}" for s in (at_money - still) / told)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -124,14 +124,15 @@ def moved(levels: Levels, moves: Floats, *, settings: SurfaceSettings) -> Levels
     """Return the levels after log-moves x of the 30-day volatility, which they reproduce exactly.
 
     A rise goes into the short level alone, which gives the tenors the moves they have on exchanges (2.4 times the
-    30-day one at 3 days, 0.3 times at 180). A fall lowers the short volatility by 2 x.
+    30-day one at 3 days, 0.3 times at 180). A fall is taken by the short level first, as a rise is, while there is any
+    left: it shrinks by `exp(-fall / part)`, part what it has in the variance of 30 days, or by `exp(4 x)` if that is
+    less. Both levels stay positive.
 
     A calibrated surface moves at each of its maturities, by 30-day moves that it reproduces exactly too. A rise adds to
-    theta(T) what it adds to the levels', which increases in T. A fall is taken by the short level first, as a rise is,
-    while there is any left: it shrinks by `exp(-fall / part)`, part what it has in the variance of 30 days, or by
-    `exp(4 x)` if that is less; theta(T) is multiplied by the levels' ratio, which increases in T as the short level
-    falls most. So theta stays increasing. psi and chi go with `sqrt(theta)`, the smile standing in units of
-    `k / sqrt(theta)`, and are brought back within the conditions of `margin.essvi` where that leaves them.
+    theta(T) what it adds to the levels', which increases in T. In a fall theta(T) is multiplied by the levels' ratio,
+    which increases in T as the short level falls most. So theta stays increasing. psi and chi go with `sqrt(theta)`,
+    the smile standing in units of `k / sqrt(theta)`, and are brought back within the conditions of `margin.essvi` where
+    that leaves them.
 
     Parameters
     ----------
@@ -142,12 +143,7 @@ def moved(levels: Levels, moves: Floats, *, settings: SurfaceSettings) -> Levels
     settings
         Relaxation.
     """
-    share = float(_share(np.array(_QUOTED_Y), settings))
-    now = share * levels.short + (1.0 - share) * levels.long
-    then = now * np.exp(2.0 * moves)
-    fallen = levels.short * np.exp(2.0 * _SHORT_FALL * np.minimum(moves, 0.0))
-    short = np.where(moves > 0, levels.short + (then - now) / share, fallen)
-    long = np.where(moves > 0, levels.long, (then - share * fallen) / (1.0 - share))
+    short, long = _levels_after(levels.short, levels.long, moves, settings=settings)
     after = replace(levels, short=short, long=long)
     if not levels.slices:
         return after
@@ -155,23 +151,36 @@ def moved(levels: Levels, moves: Floats, *, settings: SurfaceSettings) -> Levels
         None
         if surface is None
         else _moved(
-            surface, float(levels.short[u]), float(levels.long[u]), moves[..., u, None], settings=settings
+            surface, levels.short[u : u + 1], levels.long[u : u + 1], moves[..., u, None], settings=settings
         )
         for u, surface in enumerate(levels.slices)
     ]
     return replace(after, slices=tuple(slices))
 
 
-def _moved(surface: Slices, short: float, long: float, moves: Floats, *, settings: SurfaceSettings) -> Slices:
-    """Return a calibrated surface, of two levels, after log-moves (..., 1) of its 30-day volatility; theta (..., N)."""
-    month, share = float(_share(np.array(_QUOTED_Y), settings)), _share(surface.tau_y, settings)
+def _levels_after(
+    short: Floats, long: Floats, moves: Floats, *, settings: SurfaceSettings
+) -> tuple[Floats, Floats]:
+    """Return the short and the long level after log-moves of the 30-day volatility."""
+    month = float(_share(np.array(_QUOTED_Y), settings))
     now = month * short + (1.0 - month) * long
     then = now * np.exp(2.0 * moves)
-    risen = surface.theta + (then - now) / month * share * surface.tau_y
     down = np.minimum(moves, 0.0)
     kept = np.minimum(np.exp(now * np.expm1(2.0 * down) / (month * short)), np.exp(2.0 * _SHORT_FALL * down))
-    short_then = short * kept
-    long_then = (then - month * short_then) / (1.0 - month)
+    fallen = short * kept
+    return (
+        np.where(moves > 0, short + (then - now) / month, fallen),
+        np.where(moves > 0, long, (then - month * fallen) / (1.0 - month)),
+    )
+
+
+def _moved(
+    surface: Slices, short: Floats, long: Floats, moves: Floats, *, settings: SurfaceSettings
+) -> Slices:
+    """Return a calibrated surface, of two levels, after log-moves (..., 1) of its 30-day volatility; theta (..., N)."""
+    share = _share(surface.tau_y, settings)
+    short_then, long_then = _levels_after(short, long, moves, settings=settings)
+    risen = surface.theta + (short_then - short) * share * surface.tau_y
     ratio = (long_then + (short_then - long_then) * share) / (long + (short - long) * share)
     theta = np.where(moves > 0, risen, surface.theta * ratio)
     root = np.sqrt(theta / surface.theta)

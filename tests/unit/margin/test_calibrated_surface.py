@@ -138,8 +138,8 @@ def test_a_small_fall_is_nearly_the_mirror_image_of_a_small_rise() -> None:
     np.testing.assert_allclose(down, -up, rtol=0.1)
 
 
-def test_slices_of_the_two_levels_own_surface_stand_and_rise_as_that_does() -> None:
-    """Where the market's surface is the model's, calibration changes next to nothing, before and after a rise."""
+def test_slices_of_the_two_levels_own_surface_move_as_that_does() -> None:
+    """Where the market's surface is the model's, calibration changes next to nothing, before and after a move."""
     days = np.array([1.0, 2, 3, 5, 8, 12, 20, 30, 45, 60, 90, 120, 180, 270, 365])
     tau = days / 365
     one = Levels(short=OWN.short[:1].repeat(len(tau)), long=OWN.long[:1].repeat(len(tau)))
@@ -148,7 +148,7 @@ def test_slices_of_the_two_levels_own_surface_stand_and_rise_as_that_does() -> N
     slices = Slices(tau_y=tau, theta=theta, psi=psi, chi=RULE.smile_correlation * psi)
     own = Levels(short=OWN.short[:1], long=OWN.long[:1])
     held = calibrated_levels([slices], own, settings=RULE)
-    for told in (0.0, 0.3, 1.1):
+    for told in (0.0, 0.3, 1.1, -0.05, -0.3, -0.7):
         move = np.full((1, 1), told)
         index = np.zeros(len(tau) - 1, dtype=np.int64)
         at_tau, money = 0.5 * (tau[1:] + tau[:-1]), np.linspace(-0.4, 0.4, len(tau) - 1)
