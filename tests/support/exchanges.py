@@ -17,6 +17,7 @@ NOW_S = 1_700_006_400
 EXPIRY_S = 1_701_417_600  # 2023-12-01 08:00
 HOUR_MS = 3_600_000
 BINANCE_KLINES_LIMIT = 1000
+INDEX_ROWS = 20
 
 Params = dict[str, str]
 Route = Callable[[Params], Any]
@@ -176,6 +177,15 @@ def deribit() -> LoopbackExchange:
             ]
         )
 
+    def index(params: Params) -> Any:
+        """Answer with at most `INDEX_ROWS` candles, the newest of the span, as the real one does with 1,000."""
+        bar_ms = 1000 * (86_400 if params["resolution"] == "1D" else int(params["resolution"]))
+        first, last = int(params["start_timestamp"]), int(params["end_timestamp"])
+        starts = list(range(-(-first // bar_ms) * bar_ms, last + 1, bar_ms))
+        page = starts[-INDEX_ROWS:]
+        rows = [[t, *(50 + t // bar_ms % 10 + away for away in (0, 1, -1, 0.5))] for t in page]
+        return answer({"data": rows, "continuation": page[0] - 1 if len(page) < len(starts) else None})
+
     def summary(_: Params) -> Any:
         return answer(
             [
@@ -232,6 +242,7 @@ def deribit() -> LoopbackExchange:
             api + "get_funding_rate_history": funding,
             api + "get_book_summary_by_currency": summary,
             api + "get_order_book": order_book,
+            api + "get_volatility_index_data": index,
             api + "ticker": ticker,
         }
     )

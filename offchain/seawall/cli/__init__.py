@@ -18,6 +18,7 @@ from seawall.cli.analysis import explain_command, stress_command
 from seawall.cli.backtest import backtest_command
 from seawall.cli.certificate import certificate_command
 from seawall.cli.inspect import inspect_group
+from seawall.cli.record import record_command
 from seawall.cli.run import demo_command, keeper_group
 from seawall.errors import InputError, RetryLater, SeawallError, StopError
 
@@ -55,6 +56,7 @@ root.add_command(inspect_group)
 root.add_command(certificate_command)
 root.add_command(explain_command)
 root.add_command(stress_command)
+root.add_command(record_command)
 root.add_command(deploy_command)
 root.add_command(doctor_command)
 root.add_command(config_group)

@@ -18,7 +18,8 @@ from seawall.market.bars import Bars
 from seawall.market.depth import read_depth
 from seawall.market.embedded import embedded_bars
 from seawall.market.files import read_bars
-from seawall.market.implied import ImpliedSettings, read_implied
+from seawall.market.implied import ImpliedSettings
+from seawall.market.implied_files import read_implied_volatilities
 from seawall.market.perpetuals import read_perpetuals
 from seawall.market.surfaces import read_chains
 
@@ -53,7 +54,7 @@ def compute_now(
         view,
         bars_until(files.market_data, view.timestamp),
         settings=settings,
-        implied=None if files.implied_data is None else read_implied(files.implied_data),
+        implied=None if files.implied_data is None else read_implied_volatilities(files.implied_data),
         depth=None if files.depth_data is None else read_depth(files.depth_data),
         chains=None if files.chain_data is None else read_chains(files.chain_data),
         hedges=hedges,

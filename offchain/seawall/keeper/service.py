@@ -40,7 +40,7 @@ from seawall.keeper.requests import RequestFolder
 from seawall.keeper.store import SignatureStore
 from seawall.keeper.view import ChainReader, ChainView
 from seawall.market.depth import read_depth
-from seawall.market.implied import read_implied
+from seawall.market.implied_files import read_implied_volatilities
 from seawall.market.perpetuals import read_perpetuals
 from seawall.market.surfaces import read_chains
 from seawall.page.typed_data import manifest_domain
@@ -83,7 +83,7 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         settings=settings,
         leaves=LeafStore(config.keeper.books),
         requests=RequestFolder(config.keeper.requests, oracle=system.oracle.address),
-        implied=None if quotes is None else lambda: read_implied(quotes),
+        implied=None if quotes is None else lambda: read_implied_volatilities(quotes),
         depth=None if depth is None else lambda: read_depth(depth),
         chains=None if chains is None else lambda: read_chains(chains),
         hedges=None if stored is None else stored.read,

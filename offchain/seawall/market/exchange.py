@@ -1,9 +1,8 @@
 """Public market data of exchanges through ccxt: candles, funding, option chains, order books, tickers.
 
 Needs the extra `exchange`. No key is used and nothing is written. Which markets are loaded is said by whoever opens an
-exchange, and nothing else is requested: redirections and proxies of the environment are not followed. Every request has
-a time-out, waits for ccxt's rate limit, and is repeated a few times, ever later, when the exchange does not answer,
-answers late, or asks to slow down; what it refuses is not repeated.
+exchange, and nothing else is requested: redirections are not followed, nor proxies of the environment. Requests have a
+time-out, wait for ccxt's rate limit, and are repeated, ever later, if the answer is none, late, or to slow down.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ticker:
-    """Hold the best quotes and the last trade of a market, NaN where there is none, quote currency."""
+    """Hold best quotes and last trade of a market, NaN where there is none."""
 
     symbol: str
     time_s: int
@@ -113,7 +112,7 @@ class Exchange:
         at_s = first_s
         while at_s < last_s:
             until = min(at_s + page * bar_s, last_s)
-            found = self._ask(
+            found = self.ask(
                 "candles",
                 "fetch_ohlcv",
                 symbol,
@@ -121,11 +120,11 @@ class Exchange:
                 at_s * _MS,
                 (until - at_s + bar_s - 1) // bar_s,
             )
-            rows += self._parsed("candles", partial(_within, found, at_s, until))
+            rows += self.parsed("candles", partial(_within, found, at_s, until))
             at_s = until
             if on_page is not None:
                 on_page(at_s)
-        return self._parsed("candles", lambda: _candles(symbol, rows, bar_s))
+        return self.parsed("candles", lambda: _candles(symbol, rows, bar_s))
 
     def funding(self, symbol: str, *, first_s: int, last_s: int) -> Funding:
         """Return what holders of a perpetual paid within [first_s, last_s).
@@ -141,7 +140,7 @@ class Exchange:
         at_s, page = first_s, self._settings.page_bars
         while at_s < last_s:
             until = min(at_s + page * 3600, last_s)
-            rows = self._ask(
+            rows = self.ask(
                 "funding", "fetch_funding_rate_history", symbol, at_s * _MS, page, {"until": until * _MS}
             )
             for row in rows:
@@ -166,9 +165,9 @@ class Exchange:
         DataError, RpcError
             As `candles`; and the first if a side is empty.
         """
-        found = self._ask("order book", "fetch_order_book", symbol, levels)
+        found = self.ask("order book", "fetch_order_book", symbol, levels)
         time_s = int(found.get("timestamp") or self._client.milliseconds()) // _MS
-        book = self._parsed(
+        book = self.parsed(
             "order book", lambda: OrderBook.of_levels(symbol, time_s, found["bids"], found["asks"])
         )
         if not len(book.bids) or not len(book.asks):
@@ -183,7 +182,7 @@ class Exchange:
         DataError, RpcError
             As `candles`.
         """
-        found = self._ask("ticker", "fetch_ticker", symbol)
+        found = self.ask("ticker", "fetch_ticker", symbol)
         values = {name: _number(found.get(name)) for name in ("bid", "ask", "last")}
         time_s = int(found.get("timestamp") or self._client.milliseconds()) // _MS
         return Ticker(symbol=symbol, time_s=time_s, **values)
@@ -200,9 +199,9 @@ class Exchange:
         """
         if not self._client.has.get("fetchOptionChain"):
             raise ConfigError(f"ccxt reads no option chain of {self._settings.name}. Fix: use deribit")
-        chain = self._ask("option chain", "fetch_option_chain", currency)
+        chain = self.ask("option chain", "fetch_option_chain", currency)
         now_s = int(self._client.milliseconds()) // _MS
-        return self._parsed("option chain", lambda: self._quotes(currency, list(chain.values()), now_s))
+        return self.parsed("option chain", lambda: self._quotes(currency, list(chain.values()), now_s))
 
     def _quotes(self, currency: str, chain: list[dict[str, Any]], now_s: int) -> OptionQuotes:
         rows = []
@@ -239,8 +238,13 @@ class Exchange:
             **{name: table[:, 3 + i] for i, name in enumerate(names)},
         )
 
-    def _ask(self, what: str, method: str, *args: Any) -> Any:
-        """Return what a method of ccxt returns, asked again where that helps."""
+    @property
+    def name(self) -> str:
+        """Return how ccxt names it."""
+        return self._settings.name
+
+    def ask(self, what: str, method: str, *args: Any, markets: bool = True) -> Any:
+        """Return what a method of ccxt returns, asked again where that helps; `markets` if it needs them listed."""
         limits = self._settings
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(self._ccxt.NetworkError),
@@ -249,7 +253,7 @@ class Exchange:
             reraise=True,
         )
         try:
-            if not self._client.markets:
+            if markets and not self._client.markets:
                 retrying(self._client.load_markets, False, dict(limits.markets))
             return retrying(getattr(self._client, method), *args)
         except self._ccxt.NetworkError as error:
@@ -263,7 +267,8 @@ class Exchange:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise DataError(f"{limits.name} answered {what} with what is none: {error!r}") from error
 
-    def _parsed(self, what: str, parse: Callable[[], _T]) -> _T:
+    def parsed(self, what: str, parse: Callable[[], _T]) -> _T:
+        """Return what is made of an answer; one that nothing can be made of is an error of data."""
         try:
             return parse()
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

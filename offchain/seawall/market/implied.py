@@ -1,4 +1,4 @@
-"""Implied volatilities from a CSV file that somebody appends to, and how far a keeper follows it.
+"""Implied volatilities from a file that somebody appends to, and how far a keeper follows it.
 
 ::
 

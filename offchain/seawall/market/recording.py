@@ -12,12 +12,24 @@ import numpy as np
 
 from seawall.arrays import Floats
 from seawall.errors import DataError
-from seawall.market.readers import read_candles
-from seawall.market.schema import Candles, OrderBook
+from seawall.market.schema import Candles, Funding, OptionQuotes, OrderBook
+from seawall.market.tables import read_table
 
-__all__ = ["record_candles", "record_order_book", "record_volatilities"]
+__all__ = [
+    "last_recorded",
+    "record_candles",
+    "record_funding",
+    "record_options",
+    "record_order_book",
+    "record_volatilities",
+]
 
 _CANDLES = ("timestamp", "open", "high", "low", "close", "volume", "symbol")
+_FUNDING = ("timestamp", "funding_rate", "symbol")
+_OPTIONS = (
+    *("timestamp", "expiry", "strike", "cp", "forward", "index_price", "bid_price", "ask_price"),
+    *("mark_price", "mark_iv", "open_interest", "volume_24h", "symbol"),
+)
 _LEVELS = ("timestamp", "symbol", "side", "price", "qty")
 _VOLATILITIES = ("observed_at", "underlying", "tenor_days", "volatility")
 
@@ -32,15 +44,74 @@ def record_candles(path: Path, candles: Candles, *, now_s: int) -> int:
     DataError
         If the file cannot be read or written, or is not one of candles.
     """
-    last_s = -1
-    if path.exists() and path.stat().st_size:
-        known = [c for c in read_candles(path, bar_s=candles.bar_s) if c.symbol == candles.symbol]
-        last_s = int(known[0].start_s[-1]) if known and len(known[0].start_s) else -1
+    last_s = last_recorded(path, candles.symbol)
     done = candles.until(now_s)
-    new = done.rows(done.start_s > last_s)
+    new = done if last_s is None else done.rows(done.start_s > last_s)
     columns = (new.start_s, new.open, new.high, new.low, new.close, new.volume)
     rows = [[*map(_text, row), candles.symbol] for row in zip(*columns, strict=True)]
     return _append(path, _CANDLES, rows)
+
+
+def record_funding(path: Path, funding: Funding) -> int:
+    """Append what was paid later than the symbol's last payment in the file; return how many rows.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or written, or has other columns.
+    """
+    last_s = last_recorded(path, funding.symbol)
+    rows = [
+        [str(time_s), _text(rate), funding.symbol]
+        for time_s, rate in zip(funding.times_s.tolist(), funding.rate.tolist(), strict=True)
+        if last_s is None or time_s > last_s
+    ]
+    return _append(path, _FUNDING, rows)
+
+
+def record_options(path: Path, quotes: OptionQuotes) -> int:
+    """Append quotes of options, as `keeper.chain_data` has them; return how many rows.
+
+    Raises
+    ------
+    DataError
+        If premiums are not in coin, which the columns do not tell; or the file cannot be written, or has other columns.
+    """
+    if not quotes.inverse:
+        raise DataError(
+            f"premiums of {quotes.symbol} are not in coin, which such files take them for. Fix: record deribit's"
+        )
+    names = ("forward", "index", "bid", "ask", "mark", "mark_iv", "open_interest", "volume_24h")
+    columns = [[_text(v) for v in getattr(quotes, name).tolist()] for name in names]
+    kinds = ["C" if call else "P" for call in quotes.is_call.tolist()]
+    heads = zip(
+        quotes.times_s.tolist(),
+        quotes.expiry_s.tolist(),
+        map(_text, quotes.strike.tolist()),
+        kinds,
+        strict=True,
+    )
+    rows = [
+        [*map(str, head), *numbers, quotes.symbol] for head, *numbers in zip(heads, *columns, strict=True)
+    ]
+    return _append(path, _OPTIONS, rows)
+
+
+def last_recorded(path: Path, symbol: str) -> int | None:
+    """Return the newest time of a symbol in a file, seconds; None if there is none, or no file.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, lacks times or symbols, or is no CSV, to which alone rows can be appended.
+    """
+    if path.suffix in (".parquet", ".pq"):
+        raise DataError(f"cannot append to {path.name}. Fix: record to a .csv file")
+    if not path.exists() or not path.stat().st_size:
+        return None
+    table = read_table(path, required=("timestamp", "symbol"))
+    rows = table.texts("symbol") == symbol
+    return int(table.times("timestamp")[rows].max()) if rows.any() else None
 
 
 def record_order_book(path: Path, book: OrderBook, *, levels: int = 100) -> int:
