@@ -85,9 +85,16 @@ def worst_books(
     for i, mean in enumerate(means):
         direction, last = mean, np.inf
         for _ in range(rounds):
+            # Programs are small and dense: looking for what could be left out takes as long as solving them.
             # Scaled to unit size: the objective's scale is free, and the solver's tolerances are absolute.
             scaled = direction / np.abs(direction).max()
-            solved = linprog(np.concatenate([scaled, -scaled]), A_ub=limits, b_ub=bounds, method="highs")
+            solved = linprog(
+                np.concatenate([scaled, -scaled]),
+                A_ub=limits,
+                b_ub=bounds,
+                method="highs",
+                options={"presolve": False},
+            )
             if solved.x is None:
                 break
             book: Floats = solved.x[:instruments] - solved.x[instruments:]

@@ -8,17 +8,11 @@ from seawall.arrays import Bools, Floats, Ints, checked
 from seawall.errors import DataError
 from seawall.margin.adversary import worst_books
 from seawall.margin.design import design_books
-from seawall.margin.frank_wolfe import (
-    Books,
-    Measures,
-    greedy_choice,
-    improved,
-    priced_books,
-    reduced_rows,
-)
+from seawall.margin.frank_wolfe import Measures, greedy_choice, improved
 from seawall.margin.polish import polished
 from seawall.margin.settings import LaneSettings
 from seawall.margin.shortfall import book_shortfall, checked_weights, worst_rows
+from seawall.margin.targets import Books, priced_books, reduced_rows
 
 __all__ = ["Coverage", "Lanes", "choose_lanes", "coverable", "lane_bound", "lane_coverage"]
 
@@ -26,6 +20,9 @@ __all__ = ["Coverage", "Lanes", "choose_lanes", "coverable", "lane_bound", "lane
 _LARGEST_LEGS = 1e9
 # For this part of the steps lanes are alone; then an adversary's books join those to cover.
 _ALONE = 0.75
+
+# Books of a kind, at most about so many, tell which scenarios matter.
+_SOUNDED = 700
 
 # What an adversary holds presses as a live book does that is so much better covered.
 _ADVERSARY_EASE = 0.25
@@ -143,10 +140,11 @@ def choose_lanes(
         raise DataError(
             "no instrument has a positive expected shortfall: the scenarios hold no loss to cover"
         )
-    search.add_live(live)
     design = design_books(cube, probabilities, random_books=settings.random_design_books, seed=seed)
     if structures is not None:
         design = np.concatenate([design, checked(structures, name="structures", shape=(None, cube.shape[1]))])
+    search.reduce(live, design)
+    search.add_live(live)
     search.add_design(design)
     return search.run()
 
@@ -160,8 +158,14 @@ class _Search:
         eye = np.eye(instruments)
         legs, _ = book_shortfall(cube, weights, np.concatenate([eye, -eye]), alpha=alpha)
         self.legs = np.maximum(legs, 0.0).reshape(2, instruments)
+        self.rows = np.arange(len(cube), dtype=np.int64)
         self.parts: list[Books] = []
         self.candidates: list[Ints] = []
+
+    def reduce(self, *groups: Floats) -> None:
+        """Keep the scenarios that are among the worst for some of the books."""
+        some = [books[:: max(len(books) // _SOUNDED, 1)] for books in groups]
+        self.rows = reduced_rows(self.cube, np.concatenate(some), self.weights, tail=1.0 - self.alpha)
 
     def add_live(self, live: Floats) -> None:
         """Add the live books that count, by their expected shortfall; the largest may be starts."""
@@ -177,7 +181,9 @@ class _Search:
     def add_design(self, design: Floats) -> None:
         """Add design books, all alike; starts are spread evenly over their kinds."""
         settings = self.settings
-        shortfall, means = priced_books(self.cube, self.weights, design, tail=1.0 - self.alpha)
+        shortfall, means = priced_books(
+            self.cube[self.rows], self.weights[self.rows], design, tail=1.0 - self.alpha
+        )
         keep = self._coverable(design, shortfall, 0.0)
         count = int(keep.sum())
         starts = np.arange(min(settings.candidate_books // 2, count))
@@ -202,7 +208,7 @@ class _Search:
         """Choose lanes, add an adversary's, improve all of them together."""
         settings = self.settings
         books = Books.joined(self.parts)
-        rows = reduced_rows(self.cube, books.units, self.weights, tail=1.0 - self.alpha)
+        rows = self.rows
         first = greedy_choice(
             books,
             np.concatenate(self.candidates),

@@ -1,41 +1,45 @@
-"""The last touch on lanes: linear programs that raise the worst covered of the books that matter most."""
+"""The last touch on lanes: linear programs, one lane at a time, for the books that press hardest."""
 
 import numpy as np
 from scipy.optimize import linprog
 
-from seawall.arrays import Bools, Floats, Ints
-from seawall.margin.frank_wolfe import Books, Measures
-from seawall.margin.shortfall import worst_rows
+from seawall.arrays import Floats, Ints
+from seawall.margin.frank_wolfe import Measures
+from seawall.margin.shortfall import single_pnl, single_precision, worst_rows
+from seawall.margin.targets import Books, Singles, pressure, total_pressure
 
 __all__ = ["polished"]
 
-# Least gain of a program that is taken, and how many lanes a book is tried on.
+# Least relative fall of the cost that is taken, and how many lanes a book is tried on.
 _GAIN, _LANES_A_BOOK = 1e-3, 3
 
 # Books covered so well are left alone.
 _ENOUGH = 0.99
 
-# Books this close above the worst covered one are raised with it; the others may lose so much.
-_MARGIN, _SLACK = 0.02, 0.05
+# A program minds at most so many books: those a lane serves that would press hardest without it.
+_MINDED = 64
 
 # Scenarios that a program may use: so many times a tail's depth of the worst of each of its books.
 _DEPTH = 2.0
+
+# How far to go from a lane to what a program found.
+_STEPS = (0.25, 0.5, 0.75, 1.0)
 
 
 def polished(
     start: Measures, books: Books, cube: Floats, weights: Floats, *, tail: float, programs: int
 ) -> Measures:
-    """Return measures under which the worst covered of the sharpest books are covered better, found one by one.
+    """Return measures of lower cost, found lane by lane from the book that presses hardest.
 
-    A lane that serves the worst covered book is replaced by the test measure that covers best, in the minimum, this
-    book and those that need the lane about as badly, while others that it serves lose little: a linear program.
+    A lane that serves this book moves towards the test measure under which the hardest pressed of the book and of
+    those that need the lane is pressed least, which a linear program finds, as far as the cost over all books falls.
 
     Parameters
     ----------
     start
         Measures on the scenarios of `cube`; not changed.
     books
-        To be covered; those of the largest sharpness are raised.
+        To be covered.
     cube, weights
         P&L of one unit, (R, M), and probabilities, (R,), of scenarios that may be part of all.
     tail
@@ -44,29 +48,26 @@ def polished(
         At most so many.
     """
     found = Measures(masses=start.masses.copy(), values=start.values.copy())
-    covered = -(found.values @ books.units.T)
-    sharp: Bools = books.sharpness == books.sharpness.max()
-    given_up, solved = np.zeros(len(sharp), dtype=np.bool_), 0
-    while solved < programs and (sharp & ~given_up).any():
-        top = covered.max(axis=0)
-        worst = int(np.where(sharp & ~given_up, top, np.inf).argmin())
-        if top[worst] > _ENOUGH:
+    turned = single_precision(books.units.T)
+    covered = _coverage(found.values, turned)
+    given_up, solved = np.zeros(len(books.units), dtype=np.bool_), 0
+    while solved < programs and not given_up.all():
+        pressed = _pressed(covered.max(axis=0), books)
+        worst = int(np.where(given_up, -np.inf, pressed).argmax())
+        if covered[:, worst].max() > _ENOUGH:
             break
         given_up[worst] = True
         for lane in np.argsort(-covered[:, worst], kind="stable")[:_LANES_A_BOOK].tolist():
             others = np.delete(covered, lane, axis=0).max(axis=0, initial=-1.0)
-            served = covered[lane] >= top
-            raised = sharp & served & (others < top[worst] + _MARGIN)
-            raised[worst] = True
-            kept = ~raised & served & (others < top - _SLACK)
-            least = np.where(raised, 0.0, top - _SLACK - top[worst])
-            chosen = np.flatnonzero(raised | kept)
+            minded = _minded(covered[lane], others, books, worst)
+            masses = _best_measure(books, minded, cube, weights, tail=tail)
             solved += 1
-            masses = _best_measure(books.units[chosen], least[chosen], cube, weights, tail=tail)
-            values = masses @ cube
-            if float(-(books.units[raised] @ values).max()) > top[worst] + _GAIN:
-                found.masses[lane], found.values[lane] = masses, values
-                covered[lane] = -(books.units @ values)
+            offered = _coverage((masses @ cube)[None], turned)[0]
+            size = _best_step(covered[lane], offered, others, books)
+            if size > 0.0:
+                found.masses[lane] = (1.0 - size) * found.masses[lane] + size * masses
+                found.values[lane] = found.masses[lane] @ cube
+                covered[lane] = _coverage(found.values[lane : lane + 1], turned)[0]
                 given_up[worst] = False
                 break
             if solved >= programs:
@@ -74,19 +75,58 @@ def polished(
     return found
 
 
-def _best_measure(units: Floats, least: Floats, cube: Floats, weights: Floats, *, tail: float) -> Floats:
-    """Return the test measure of largest t with `coverage >= t + least` of every book, (R,)."""
-    pnl = units @ cube.T
+def _coverage(values: Floats, turned: Singles) -> Floats:
+    """Return `-v_k . w` of measures and books in single precision, as double, (K, N)."""
+    return -single_pnl(values, turned).astype(np.float64)
+
+
+def _pressed(covered: Floats, books: Books) -> Floats:
+    """Return how hard books press, (N,)."""
+    return np.asarray(pressure(covered, books.log_weight, books.sharpness), dtype=np.float64)
+
+
+def _minded(covered: Floats, others: Floats, books: Books, worst: int) -> Ints:
+    """Return the worst book and those served by a lane that would press hardest without it, (n,)."""
+    without = np.where(covered > others, _pressed(others, books), -np.inf)
+    without[worst] = np.inf
+    first: Ints = np.argsort(-without, kind="stable")[:_MINDED]
+    found: Ints = first[without[first] > -np.inf]
+    return found
+
+
+def _best_step(
+    covered: Floats,
+    offered: Floats,
+    others: Floats,
+    books: Books,
+) -> float:
+    """Return the step from a lane to another of least cost over all books; zero if none is worth it."""
+
+    def cost(size: float) -> float:
+        mixed = (1.0 - size) * covered + size * offered
+        return total_pressure(_pressed(np.maximum(mixed, others), books))
+
+    costs = [cost(size) for size in _STEPS]
+    best = int(np.argmin(costs))
+    return _STEPS[best] if costs[best] < cost(0.0) - _GAIN else 0.0
+
+
+def _best_measure(books: Books, minded: Ints, cube: Floats, weights: Floats, *, tail: float) -> Floats:
+    """Return the test measure of least t with `pressure <= t` of every book minded, (R,)."""
+    pnl = books.units[minded] @ cube.T
     rows: Ints = np.unique(worst_rows(pnl, weights, tail=min(_DEPTH * tail, float(weights.sum())))[0])
     most = weights[rows] / tail
+    sharpness = books.sharpness[minded]
+    unit = float(sharpness.max())
     solved = linprog(
-        np.append(np.zeros(len(rows)), -1.0),
-        A_ub=np.hstack([pnl[:, rows], np.ones((len(units), 1))]),
-        b_ub=-least,
+        np.append(np.zeros(len(rows)), 1.0),
+        A_ub=np.hstack([(sharpness / unit)[:, None] * pnl[:, rows], np.full((len(minded), 1), -1.0)]),
+        b_ub=-(_pressed(np.zeros(len(books.units)), books)[minded]) / unit,
         A_eq=np.append(np.ones(len(rows)), 0.0)[None],
         b_eq=[1.0],
-        bounds=np.concatenate([np.stack([np.zeros(len(rows)), most], axis=1), [[-10.0, 10.0]]]),
+        bounds=np.concatenate([np.stack([np.zeros(len(rows)), most], axis=1), [[-np.inf, np.inf]]]),
         method="highs",
+        options={"presolve": False},
     )
     masses = np.zeros(len(weights))
     if solved.x is None:

@@ -35,7 +35,7 @@ class LaneSettings:
     design_sharpness
         The same at the last step for design books: of those the worst may be hopeless, and count less.
     polish_programs
-        Linear programs at the end, at most and no more than steps, to raise the worst covered live books.
+        Linear programs at the end, at most and no more than steps, for the books that press hardest.
     reseed_every
         Steps between attempts to move the least useful lanes to the worst covered books.
     design_share

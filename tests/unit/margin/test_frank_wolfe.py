@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from seawall.arrays import Floats
-from seawall.margin.frank_wolfe import (
-    Books,
-    Measures,
-    greedy_choice,
-    improved,
-    priced_books,
-    reduced_rows,
-)
+from seawall.margin.frank_wolfe import Measures, greedy_choice, improved
 from seawall.margin.shortfall import book_shortfall, tail_measures
+from seawall.margin.targets import Books, priced_books, reduced_rows
 
 TAIL = 0.05
 
