@@ -33,6 +33,7 @@ _DAY_S = 24 * BAR_S
 _SOURCES = (
     "margin/volatility.py",
     "margin/scenarios.py",
+    "margin/tails.py",
     "margin/stress.py",
     "margin/shortfall.py",
     "margin/perpetuals.py",

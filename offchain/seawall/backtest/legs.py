@@ -13,6 +13,7 @@ from seawall.errors import DataError
 from seawall.margin.scenarios import block_shuffled_rows, by_side, rescale
 from seawall.margin.settings import ModelSettings
 from seawall.margin.stress import Role
+from seawall.margin.tails import normalise_tails
 from seawall.margin.volatility import log_closes
 
 __all__ = ["PastMoves", "leg_path", "past_moves"]
@@ -133,7 +134,8 @@ def leg_path(
     joint = None if implied is None else implied[:, None]
     walk = walk_forward(closes[:, None], bar_h=bar_h, roles=[role], settings=settings, implied=joint)
     sigma, stress = walk.sigma[:, 0], walk.stress[:, 0]
-    sides = (walk.down[:, 0], walk.up[:, 0]) if settings.side_share else None
+    down, up = walk.down[:, 0], walk.up[:, 0]
+    sides = (down, up) if settings.side_share else None
     past = past_moves(closes, sigma, settings=settings, sides=sides, bar_h=bar_h)
     found = np.empty((len(rows), 4))
     for i, row in enumerate(rows):
@@ -142,6 +144,10 @@ def leg_path(
         moves = past.at(int(row), lower=settings.rescale_min, upper=settings.rescale_max)
         if not len(moves):
             raise DataError(f"row {row} has no past move: supply more history")
+        now = slice(row, row + 1)
+        moves = normalise_tails(
+            moves[:, None], down=down[now], up=up[now], alpha=settings.alpha, settings=settings.tails
+        )[:, 0]
         found[i] = _tails(moves, stress, walk.stress_probability(int(row)), settings)
     return found
 

@@ -43,6 +43,7 @@ _TENORS_D = (7.0, 90.0)
 _SOURCES = (
     "margin/volatility.py",
     "margin/scenarios.py",
+    "margin/tails.py",
     "margin/stress.py",
     "margin/shortfall.py",
     "margin/moves.py",

@@ -44,6 +44,7 @@ PARTS = ("legs", "books", "basis", "tightness", "options")
 _LEG_SOURCES = (
     "margin/volatility.py",
     "margin/scenarios.py",
+    "margin/tails.py",
     "margin/stress.py",
     "margin/breaks.py",
     "backtest/walk.py",

@@ -31,6 +31,7 @@ _LEAST_SHORTFALL = 0.02
 _SOURCES = (
     "margin/volatility.py",
     "margin/scenarios.py",
+    "margin/tails.py",
     "margin/shortfall.py",
     "margin/perpetuals.py",
     "margin/lanes.py",

@@ -7,6 +7,7 @@ import numpy as np
 from seawall.arrays import Floats, Ints, checked
 from seawall.errors import ConfigError, DataError
 from seawall.margin.settings import ModelSettings
+from seawall.margin.tails import normalise_tails
 from seawall.margin.volatility import log_closes
 
 __all__ = [
@@ -153,9 +154,9 @@ def build_scenarios(
     """Return the joint scenarios as seen at bar `now`.
 
     Overlapping moves of one horizon, started every `step_h` over the last `window_days`, each divided by
-    its own volatility and multiplied by today's (`rescale`, `by_side`), plus comonotone and block-shuffled rows made
-    from them, plus stress rows of fixed probability. Historical and dependence rows share the remaining
-    probability equally.
+    its own volatility and multiplied by today's (`rescale`, `by_side`), then by a factor an underlying and side
+    (`tails.normalise_tails`), plus comonotone and block-shuffled rows made from them, plus stress rows of fixed
+    probability, none if it is 0. Historical and dependence rows share the remaining probability equally.
 
     Parameters
     ----------
@@ -187,6 +188,7 @@ def build_scenarios(
         if path.shape != logs.shape:
             raise DataError(f"sigma has shape {path.shape}, closes {logs.shape}: use their sigma_path")
     stressed = checked(stress, name="stress", shape=(None, logs.shape[1]))
+    stressed = stressed if settings.stress_probability else stressed[:0]
     row = len(logs) - 1 if now is None else now
     if not 0 <= row < len(logs):
         raise DataError(f"now = {now} is not a row of closes, which has {len(logs)}")
@@ -211,6 +213,7 @@ def build_scenarios(
         lower=settings.rescale_min,
         upper=settings.rescale_max,
     )
+    past = normalise_tails(past, down=down[row], up=up[row], alpha=settings.alpha, settings=settings.tails)
     together = round(settings.dependence_share * len(past) / 2)
     parts = [
         past,

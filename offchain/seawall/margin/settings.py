@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from seawall.errors import ConfigError
 from seawall.margin.breaks import BreakSettings
 from seawall.margin.surface_settings import SurfaceSettings
+from seawall.margin.tails import TailSettings
 
 __all__ = ["AtomSettings", "BreakSettings", "LaneSettings", "ModelSettings", "SurfaceSettings"]
 
@@ -184,12 +185,14 @@ class ModelSettings:
         Shortest series of closes that is accepted.
     rescale_min, rescale_max
         Limits on today's volatility over a past move's own.
+    tails
+        Settings of tail normalisation.
     dependence_share
         Synthetic dependence rows, half comonotone and half block-shuffled, per historical row.
     shuffle_block_rows
         Consecutive rows a block-shuffled series keeps together.
     stress_probability
-        Probability of each stress row.
+        Probability of each stress row; at 0 there is none.
     seed
         Seed of the block shuffle, the random design books and the probe books.
     probe_books
@@ -224,6 +227,7 @@ class ModelSettings:
     minimum_history_days: float = 60.0
     rescale_min: float = 0.33
     rescale_max: float = 3.0
+    tails: TailSettings = field(default_factory=TailSettings)
     dependence_share: float = 0.1
     shuffle_block_rows: int = 6
     stress_probability: float = 7e-5

@@ -111,9 +111,10 @@ def sigma_path(
     then `limit_falls`. Every part is `scale * (mean |r|^p)^(1/p)`, the long-run one over all moves so far, equally
     weighted. `p = 2` is the root mean square; with `p = 1` one large move counts for less, and absolute moves are
     predicted better than squares (Ding, Granger, Engle 1993). A move across missing bars counts as `|r|^p / gap^(p/2)`
-    for each of the `gap` bars it took: as long as it lasted. For one side, the fast parts count moves to that side `1 + share` times and moves to the other
-    `1 - share` times (semivariance: Barndorff-Nielsen, Kinnebrock, Shephard 2010). Row t uses rows up to t only. With
-    `settings.breaks` enabled only the fast volatilities count after an alarm, the others again as it is forgotten.
+    for each of the `gap` bars it took: as long as it lasted. For one side, the fast parts count moves to that side
+    `1 + share` times and moves to the other `1 - share` times (semivariance: Barndorff-Nielsen, Kinnebrock, Shephard
+    2010). Row t uses rows up to t only. With `settings.breaks` enabled only the fast volatilities count after an alarm,
+    the others again as it is forgotten.
 
     Parameters
     ----------
@@ -205,8 +206,9 @@ def _parts(
         return _Part(values=values, weight=weight, fast=fast)
 
     def faded(sizes: Floats, half_life_h: float) -> Floats:
-        bars = np.repeat(sizes, gaps, axis=0)
-        return ewma_variance(bars, half_life_bars=half_life_h / bar_h)[elapsed - 1]
+        bars = ewma_variance(np.repeat(sizes, gaps, axis=0), half_life_bars=half_life_h / bar_h)
+        ends: Floats = bars[elapsed - 1]
+        return ends
 
     cap = settings.fast_cap**power * long_run
     sided = powers * (1.0 + side * settings.side_share * np.sign(moves))
