@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from seawall.backtest.settings import BacktestSettings, role_of
 from seawall.backtest.walk import walk_forward
 from seawall.errors import ConfigError, InputError
 from seawall.margin.settings import ModelSettings
+from seawall.margin.tails import TailSettings
 from seawall.margin.volatility import ewma_variance, log_closes, observed_rows
 
 __all__ = [
@@ -150,6 +151,8 @@ def read_variants(path: Path | None = None) -> dict[str, tuple[str, ModelSetting
         try:
             told = entry["settings"].items()
             changes: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in told}
+            if "tails" in changes:
+                changes["tails"] = replace(TailSettings(), **changes["tails"])
             found[str(name)] = (str(entry["description"]), ModelSettings(**changes))
         except (KeyError, TypeError, AttributeError, InputError) as error:
             raise ConfigError(
@@ -158,14 +161,32 @@ def read_variants(path: Path | None = None) -> dict[str, tuple[str, ModelSetting
     return found
 
 
-def presents(series: Series, settings: BacktestSettings) -> Ints:
-    """Return the times at which margin is taken: both ends of the window must have a close, seconds since 1970."""
+def presents(series: Series, settings: BacktestSettings, *, choosing: bool = False) -> Ints:
+    """Return the times at which margin is taken: both ends of the window must have a close, seconds since 1970.
+
+    Parameters
+    ----------
+    series
+        Closes of a symbol.
+    settings
+        Period and hours of the day.
+    choosing
+        Whether those before `selection_end_s` are taken at `selection_phases_h` in place of `phases_h`.
+    """
     first = max(settings.first_s, series.first_s + settings.history_days * 24 * BAR_S)
     first = -(-first // (24 * BAR_S)) * 24 * BAR_S
     last = min(settings.last_s, series.last_s)
     days = np.arange(first, last, 24 * BAR_S, dtype=np.int64)
-    hours = np.array(sorted(settings.phases_h), dtype=np.int64) * BAR_S
-    times: Ints = (days[:, None] + hours).ravel()
+
+    def at(phases_h: Sequence[int]) -> Ints:
+        found: Ints = (days[:, None] + np.array(sorted(phases_h), dtype=np.int64) * BAR_S).ravel()
+        return found
+
+    times = at(settings.phases_h)
+    if choosing:
+        early = at(settings.selection_phases_h)
+        end = settings.selection_end_s
+        times = np.concatenate([early[early < end], times[times >= end]])
     times = times[times + 24 * BAR_S <= last]
     both = np.isfinite(series.at(times)) & np.isfinite(series.at(times + 24 * BAR_S))
     kept: Ints = times[both]
@@ -173,14 +194,14 @@ def presents(series: Series, settings: BacktestSettings) -> Ints:
 
 
 def requirements(
-    method: Method, symbol: str, history: History, settings: BacktestSettings
+    method: Method, symbol: str, history: History, settings: BacktestSettings, *, choosing: bool = False
 ) -> tuple[Ints, Floats] | None:
     """Return the presents and what the method asks there, (N,) and (N, 4) as `COLUMNS`; None if it has no say.
 
-    At each present only bars complete by then are looked at.
+    At each present only bars complete by then are looked at; `choosing` as for `presents`.
     """
     series = history.spot[symbol]
-    times = presents(series, settings)
+    times = presents(series, settings, choosing=choosing)
     implied = None
     if method.implied:
         if symbol not in _INDEX_SYMBOLS or _INDEX_SYMBOL not in history.implied:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,11 @@ from seawall.backtest.coverage import (
 from seawall.backtest.data import BAR_S, History
 from seawall.backtest.families import book_pieces, family_table, family_years, pair_table
 from seawall.backtest.methods import COLUMNS, Measure, Method, presents, requirements
+from seawall.backtest.multiples import multiples_table
 from seawall.backtest.options import option_pieces, option_table
 from seawall.backtest.pieces import Piece, Progress, compute_pieces
 from seawall.backtest.regimes import breaches_by_regime
-from seawall.backtest.selection import Selection, select_variant
+from seawall.backtest.selection import REFERENCE, Selection, select_variant
 from seawall.backtest.settings import BacktestSettings
 from seawall.backtest.store import PieceStore, piece_key, source_digest, write_table
 from seawall.backtest.summary import cost_curve, cost_summary
@@ -70,6 +71,8 @@ class Results:
         By name.
     sides
         Of single legs, by method.
+    choice
+        The same of variants and of what they are compared with, at the hours of `presents` for a choice.
     targets
         Stated beforehand, and whether they were met.
     selection
@@ -82,6 +85,7 @@ class Results:
     tables: dict[str, pd.DataFrame]
     sides: dict[str, list[Side]]
     targets: tuple[Target, ...]
+    choice: dict[str, list[Side]] = field(default_factory=dict)
     selection: Selection | None = None
 
 
@@ -127,16 +131,22 @@ def run_backtest(
     if unknown:
         raise ConfigError(f"no part {', '.join(unknown)}. Fix: choose from {', '.join(PARTS)}")
     store = PieceStore(out / "pieces", keep=resume)
-    work = _work(history, settings, [*methods, *variants], parts)
+    work = _work(history, settings, methods, parts)
+    rivals = [*variants, *(m for m in methods if m.name == REFERENCE)] if variants else []
+    if rivals:
+        work["choice"] = _leg_pieces(history, settings, rivals, choosing=True)
     pieces = [piece for group in work.values() for piece in group]
     found = compute_pieces(pieces, store, jobs=jobs, progress=progress)
     part_tables = {name: {p.name: found[p.name] for p in group} for name, group in work.items()}
 
-    sides = leg_sides([*methods, *variants], history, part_tables.get("legs", {}))
+    sides = leg_sides(methods, history, part_tables.get("legs", {}))
+    choice = leg_sides(rivals, history, part_tables.get("choice", {}), work="choice")
     tables: dict[str, pd.DataFrame] = {}
     compared = [side for method in methods for side in sides.get(method.name, [])]
     if compared:
         tables |= _leg_tables(compared, history, settings)
+        multiples = multiples_table(history, settings)
+        tables |= {"multiples": multiples} if len(multiples) else {}
     if part_tables.get("books"):
         tables["families"] = family_table(part_tables["books"], history, settings)
         tables["family_years"] = family_years(part_tables["books"], history, settings)
@@ -149,7 +159,7 @@ def run_backtest(
         tables["options"] = option_table(part_tables["options"])
     selection = None
     if variants:
-        selection = select_variant([m.name for m in variants], sides, settings)
+        selection = select_variant([m.name for m in variants], choice, settings)
         tables["selection_before"], tables["selection_after"] = selection.before, selection.after
     targets = judge(tables, settings)
     for name, table in tables.items():
@@ -160,16 +170,17 @@ def run_backtest(
         methods=tuple(methods),
         tables=tables,
         sides=sides,
+        choice=choice,
         targets=targets,
         selection=selection,
     )
 
 
 def leg_piece(
-    method: Method, symbol: str, history: History, settings: BacktestSettings
+    method: Method, symbol: str, history: History, settings: BacktestSettings, choosing: bool = False
 ) -> Mapping[str, Floats]:
-    """Return what a method asks for a symbol, as columns."""
-    found = requirements(method, symbol, history, settings)
+    """Return what a method asks for a symbol, as columns; `choosing` as for `presents`."""
+    found = requirements(method, symbol, history, settings, choosing=choosing)
     times, asked = (np.empty(0, dtype=np.int64), np.empty((0, 4))) if found is None else found
     return {
         "time_s": times.astype(np.float64),
@@ -178,13 +189,13 @@ def leg_piece(
 
 
 def leg_sides(
-    methods: Sequence[Method], history: History, tables: Mapping[str, pd.DataFrame]
+    methods: Sequence[Method], history: History, tables: Mapping[str, pd.DataFrame], *, work: str = "legs"
 ) -> dict[str, list[Side]]:
-    """Return both sides of all symbols by method, with what happened."""
+    """Return both sides of all symbols by method, with what happened; `work` is how names of pieces begin."""
     sides: dict[str, list[Side]] = {}
     for method in methods:
         for symbol, series in history.spot.items():
-            table = tables.get(f"legs {method.name} {symbol}")
+            table = tables.get(f"{work} {method.name} {symbol}")
             if table is None or not len(table):
                 continue
             times = table["time_s"].to_numpy(dtype=np.int64)
@@ -214,7 +225,9 @@ def _work(
     return work
 
 
-def _leg_pieces(history: History, settings: BacktestSettings, methods: Sequence[Method]) -> list[Piece]:
+def _leg_pieces(
+    history: History, settings: BacktestSettings, methods: Sequence[Method], *, choosing: bool = False
+) -> list[Piece]:
     pieces = []
     for method in methods:
         for symbol, series in history.spot.items():
@@ -230,12 +243,13 @@ def _leg_pieces(history: History, settings: BacktestSettings, methods: Sequence[
             told = _told(method, settings)
             if method.name == "leverage-tiers" and history.tiers is not None:
                 told = (*told, history.tiers.read_bytes())
+            times = presents(series, settings, choosing=choosing)
             pieces.append(
                 Piece(
-                    name=f"legs {method.name} {symbol}",
-                    key=piece_key(method.name, symbol, told, presents(series, settings), *arrays),
+                    name=f"{'choice' if choosing else 'legs'} {method.name} {symbol}",
+                    key=piece_key(method.name, symbol, told, times, *arrays),
                     function=leg_piece,
-                    arguments=(method, symbol, seen, settings),
+                    arguments=(method, symbol, seen, settings, choosing),
                 )
             )
     return pieces

@@ -80,6 +80,8 @@ class BacktestSettings:
         Hours of the day at which books of several symbols are set up.
     selection_end_s
         What comes before chooses among variants, what comes after judges the choice.
+    selection_phases_h
+        Hours of the day at which variants are compared before that: all, as a choice on few of them is one on noise.
     model
         The margin model.
     """
@@ -96,13 +98,16 @@ class BacktestSettings:
     random_books: int = 60
     book_phases_h: tuple[int, ...] = (0, 12)
     selection_end_s: int = seconds(date(2022, 1, 1))
+    selection_phases_h: tuple[int, ...] = tuple(range(24))
     model: ModelSettings = field(default_factory=ModelSettings)
 
     def __post_init__(self) -> None:
         if self.last_s - self.first_s < 2 * DAY_S:
             raise ConfigError("the backtest ends less than two days after it starts. Fix: widen --from, --to")
-        hours = (*self.phases_h, *self.book_phases_h)
-        if not self.phases_h or not self.book_phases_h or any(not 0 <= hour < 24 for hour in hours):
+        hours = (*self.phases_h, *self.book_phases_h, *self.selection_phases_h)
+        if not (self.phases_h and self.book_phases_h and self.selection_phases_h) or any(
+            not 0 <= hour < 24 for hour in hours
+        ):
             raise ConfigError(f"phases {hours}: give hours of the day, 0 to 23")
         if not self.rates or any(not 0 < rate < 1 for rate in self.rates):
             raise ConfigError(f"breach rates {self.rates}: must lie strictly between 0 and 1")

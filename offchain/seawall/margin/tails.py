@@ -34,10 +34,10 @@ class TailSettings:
         Limits of the factor by which falls, or rises, are multiplied.
     """
 
-    strength: float = 0.0
-    falls: float = 3.6
-    rises: float = 3.6
-    factor_min: float = 0.5
+    strength: float = 1.0
+    falls: float = 3.7
+    rises: float = 3.8
+    factor_min: float = 0.75
     factor_max: float = 2.0
 
     def __post_init__(self) -> None:

@@ -58,5 +58,6 @@ def short_settings(short_model: ModelSettings) -> BacktestSettings:
         random_books=3,
         implied_first_s=START_S + 60 * DAY_S,
         selection_end_s=START_S + 90 * DAY_S,
+        selection_phases_h=(0, 6, 12),
         model=short_model,
     )

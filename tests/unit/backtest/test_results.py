@@ -15,6 +15,7 @@ import pytest
 from seawall.backtest.coverage import Side, breaches_in_crises, coverage_table
 from seawall.backtest.data import History, Series
 from seawall.backtest.methods import chosen, methods_of, read_variants, variant_methods
+from seawall.backtest.multiples import multiples_table
 from seawall.backtest.regimes import regime_of
 from seawall.backtest.report import render
 from seawall.backtest.run import Results, run_backtest
@@ -22,6 +23,7 @@ from seawall.backtest.settings import CRISES, BacktestSettings
 from seawall.backtest.targets import judge
 from seawall.errors import ConfigError
 from seawall.margin.settings import ModelSettings
+from seawall.margin.tails import TailSettings
 
 Make = Callable[..., History]
 NAMES = ("seawall", "static", "historical-var", "plain-fhs", "span-16", "deribit-grid")
@@ -90,11 +92,42 @@ def test_the_choice_depends_on_the_first_part_alone(
         noise = np.random.default_rng(1).random(len(side.loss))
         return replace(side, loss=np.where(side.times_s >= end, 5.0 * noise, side.loss))
 
-    other = {name: [disturbed(side) for side in sides] for name, sides in results.sides.items()}
+    other = {name: [disturbed(side) for side in sides] for name, sides in results.choice.items()}
     again = select_variant(names, other, short_settings)
     assert again.chosen == results.selection.chosen
     pd.testing.assert_frame_equal(again.before, results.selection.before)
     assert not again.after.equals(results.selection.after)
+
+
+def test_variants_are_compared_at_more_hours_before_the_choice_than_after_it(
+    results: Results, short_settings: BacktestSettings
+) -> None:
+    end = short_settings.selection_end_s
+    for name in ("variant:plain", "plain-fhs"):
+        for side in results.choice[name]:
+            early = side.times_s < end
+            assert set(side.phases[early]) == set(short_settings.selection_phases_h)
+            assert set(side.phases[~early]) == set(short_settings.phases_h)
+
+
+def test_multiples_are_of_moves_before_the_first_window(
+    market: Make, short_settings: BacktestSettings
+) -> None:
+    late = replace(short_settings, first_s=short_settings.first_s + 80 * 86_400)
+    history = market("BTC", "ETH")
+    found = multiples_table(history, late)
+    assert list(found["symbol"]) == ["BTC", "ETH", "pooled"]
+    assert (found["falls"] > 0).all()
+    pooled = found.set_index("symbol").loc["pooled"]
+    assert pooled["moves"] == found["moves"][:2].sum()
+
+    def later(series: Series) -> Series:
+        known = series.first_s + 3600 * np.arange(len(series.values)) <= late.first_s
+        return replace(series, values=np.where(known, series.values, 3.0 * series.values))
+
+    other = replace(history, spot={name: later(series) for name, series in history.spot.items()})
+    pd.testing.assert_frame_equal(multiples_table(other, late), found)
+    assert not len(multiples_table(history, short_settings))
 
 
 def test_a_variant_in_another_unit_scores_no_better(results: Results) -> None:
@@ -220,13 +253,19 @@ def test_variants_are_read_with_their_settings(tmp_path: Path) -> None:
             {
                 "calm": {
                     "description": "slow",
-                    "settings": {"fast_cap": 1.5, "slow_half_lives_h": [900.0], "slow_weights": [0.3]},
+                    "settings": {
+                        "fast_cap": 1.5,
+                        "slow_half_lives_h": [900.0],
+                        "slow_weights": [0.3],
+                        "tails": {"strength": 0.25},
+                    },
                 }
             }
         )
     )
     text, settings = read_variants(path)["calm"]
     assert (text, settings.fast_cap, settings.slow_half_lives_h) == ("slow", 1.5, (900.0,))
+    assert settings.tails == TailSettings(strength=0.25)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +274,7 @@ def test_variants_are_read_with_their_settings(tmp_path: Path) -> None:
         ("", "holds no variant"),
         ("a: [", "cannot read variants"),
         ("a: {description: x, settings: {no_such: 1}}", "variant a .*no_such"),
+        ("a: {description: x, settings: {tails: {no_such: 1}}}", "variant a .*no_such"),
         ("a: {description: x, settings: {fast_cap: -1}}", "variant a .*must be positive"),
         ("a: {settings: {}}", "variant a .*description"),
         ("a: 3", "variant a"),
