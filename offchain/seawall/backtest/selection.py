@@ -22,7 +22,7 @@ CRITERION = (
     "Among the variants whose median 5-day rise is at most 72% of plain filtered historical simulation's, whose median"
     " peak-to-trough is at most 3.15 and whose breach rate at face value is at most 0.6% for every symbol and side: the"
     " lowest mean, over breach rates, of cost and shortfall relative to the static margin known in hindsight (median"
-    " over symbols and sides, windows from every hour of the day). If none qualifies, the same among those that miss"
+    " over symbols and sides, windows from every third hour). If none qualifies, the same among those that miss"
     " the fewest of these limits. The limits are a tenth within those aimed at over all years, as a longer record"
     " holds larger swings."
 )

@@ -81,7 +81,7 @@ class BacktestSettings:
     selection_end_s
         What comes before chooses among variants, what comes after judges the choice.
     selection_phases_h
-        Hours of the day at which variants are compared before that: all, as a choice on few of them is one on noise.
+        Hours of the day at which variants are compared before that: more, as a choice on few of them is one on noise.
     model
         The margin model.
     """
@@ -98,7 +98,7 @@ class BacktestSettings:
     random_books: int = 60
     book_phases_h: tuple[int, ...] = (0, 12)
     selection_end_s: int = seconds(date(2022, 1, 1))
-    selection_phases_h: tuple[int, ...] = tuple(range(24))
+    selection_phases_h: tuple[int, ...] = tuple(range(0, 24, 3))
     model: ModelSettings = field(default_factory=ModelSettings)
 
     def __post_init__(self) -> None:
