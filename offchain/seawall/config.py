@@ -122,6 +122,8 @@ class KeeperConfig(_Section):
     chain_data: Path | None = None
     perpetual_data: Path | None = None
     hedges: Path | None = None
+    hedges_every_h: float = Field(default=24.0, ge=0, le=24 * 365)
+    hedges_timeout_s: float = Field(default=1800.0, gt=0)
 
 
 class LogConfig(_Section):

@@ -13,6 +13,7 @@ own tail risk of its legs.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -71,12 +72,15 @@ class HedgeUse:
         How many name an instrument that has expired, is gone, or was listed anew.
     uncovered
         How many live dated instruments no hedge names: with some of them it is time to select anew.
+    instruments
+        How many live dated instruments there are.
     """
 
     as_of: int
     hedges: tuple[Legs, ...]
     dropped: int
     uncovered: int
+    instruments: int
 
 
 def most_hedges(view: ChainView, *, per_instrument: int) -> int:
@@ -104,8 +108,10 @@ def use_hedges(selected: SelectedHedges, view: ChainView, listing: Listing, *, m
             found.append(tuple(sorted(legs.items())))
     kept = tuple(found[:most])
     named = {column for column, _ in chain.from_iterable(kept)}
-    uncovered = sum(column in dated and column not in named for column in alive)
-    return HedgeUse(as_of=selected.as_of, hedges=kept, dropped=dropped, uncovered=uncovered)
+    live = alive.intersection(dated)
+    return HedgeUse(
+        as_of=selected.as_of, hedges=kept, dropped=dropped, uncovered=len(live - named), instruments=len(live)
+    )
 
 
 class HedgeFile:
@@ -190,7 +196,8 @@ class HedgeFile:
         self._write(content, done=True)
 
     def _write(self, content: bytes, *, done: bool) -> None:
-        partial = self._path.with_name(self._path.name + ".partial")
+        # Of this process alone: another may select at the same time.
+        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}.partial")
         try:
             partial.parent.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(content)

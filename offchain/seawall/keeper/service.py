@@ -12,7 +12,6 @@ from typing import Any
 import click
 import structlog
 
-from seawall.chain.contracts import System
 from seawall.chain.reverts import Reverted
 from seawall.chain.sender import Sender
 from seawall.cli.output import print_json, print_pairs
@@ -29,7 +28,6 @@ from seawall.errors import (
 )
 from seawall.keeper.compute import Computed, Proposal
 from seawall.keeper.expiries import fix_settlements, settle_expired
-from seawall.keeper.hedges import HedgeFile
 from seawall.keeper.keeper import Keeper
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.mailbox import Mailbox
@@ -37,6 +35,7 @@ from seawall.keeper.observing import bars_until, compute_now, keeper_settings
 from seawall.keeper.post import activate, push_prices, stage
 from seawall.keeper.report import numbers_of
 from seawall.keeper.requests import RequestFolder
+from seawall.keeper.reselecting import Reselection, hedge_file, remembering
 from seawall.keeper.store import SignatureStore
 from seawall.keeper.view import ChainReader, ChainView
 from seawall.market.depth import read_depth
@@ -63,7 +62,7 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
     """
     session = open_session(config)
     system = session.system()
-    settings, stored = keeper_settings(config), _hedge_file(config, system)
+    settings, stored = keeper_settings(config), hedge_file(config, system)
     selected = None if stored is None else stored.read()
     if stored is not None and selected is None:
         _log.info("no hedges selected yet: atoms are chosen every epoch", path=str(config.keeper.hedges))
@@ -86,12 +85,12 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         implied=None if quotes is None else lambda: read_implied_volatilities(quotes),
         depth=None if depth is None else lambda: read_depth(depth),
         chains=None if chains is None else lambda: read_chains(chains),
-        hedges=None if stored is None else stored.read,
+        hedges=None if stored is None else remembering(stored.read, selected),
         perpetuals=None if perpetuals is None else lambda: read_perpetuals(perpetuals),
     )
-    service = KeeperService(
-        config, keeper, session.payer(), Mailbox(config.keeper.mailbox, oracle=system.oracle.address), system
-    )
+    mailbox = Mailbox(config.keeper.mailbox, oracle=system.oracle.address)
+    watched = None if stored is None else Reselection(config=config)
+    service = KeeperService(config, keeper, session.payer(), mailbox, system, watched)
     if once:
         _show(service.step(), as_json=as_json)
         return 0
@@ -100,15 +99,6 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
         signal.signal(number, lambda *_: stop.set())
     service.run(stop)
     return 0
-
-
-def _hedge_file(config: Config, system: System) -> HedgeFile | None:
-    """Return where hedges selected before are, if the settings say so."""
-    if config.keeper.hedges is None:
-        return None
-    return HedgeFile(
-        config.keeper.hedges, chain_id=ChainReader(system).chain_id, oracle=system.oracle.address
-    )
 
 
 def _show(values: Mapping[str, Any], *, as_json: bool) -> None:
@@ -122,13 +112,22 @@ def _show(values: Mapping[str, Any], *, as_json: bool) -> None:
 class KeeperService:
     """Walk one keeper through epochs: price, propose or endorse, post."""
 
-    def __init__(self, config: Config, keeper: Keeper, payer: Sender, mailbox: Mailbox, system: Any) -> None:
+    def __init__(
+        self,
+        config: Config,
+        keeper: Keeper,
+        payer: Sender,
+        mailbox: Mailbox,
+        system: Any,
+        reselection: Reselection | None = None,
+    ) -> None:
         self._config = config
         self._keeper = keeper
         self._payer = payer
         self._mailbox = mailbox
         self._system = system
         self._reader = ChainReader(system)
+        self._reselection = reselection
         self._refusals = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -139,17 +138,21 @@ class KeeperService:
         StopError
             If going on could do harm.
         """
-        while not stop.is_set():
-            try:
-                _log.info("epoch", **self.step())
-            except StopError:
-                raise
-            except SeawallError as error:
-                _log.warning("epoch failed", reason=str(error))
-            stop.wait(self._config.keeper.interval_s)
+        try:
+            while not stop.is_set():
+                try:
+                    _log.info("epoch", **self.step(tend=True))
+                except StopError:
+                    raise
+                except SeawallError as error:
+                    _log.warning("epoch failed", reason=str(error))
+                stop.wait(self._config.keeper.interval_s)
+        finally:
+            if self._reselection is not None:
+                self._reselection.close()
 
-    def step(self) -> dict[str, Any]:
-        """Take part in one epoch; return what came of it.
+    def step(self, *, tend: bool = False) -> dict[str, Any]:
+        """Take part in one epoch, with `tend` select hedges anew beside it if it is time; return what came of it.
 
         Raises
         ------
@@ -167,6 +170,10 @@ class KeeperService:
             raise RetryLater(
                 f"the newest bar is from {computed.as_of}, as is the manifest in force: wait for a bar"
             )
+        if self._reselection is not None:
+            self._reselection.look(computed.hedges)
+            if tend:
+                self._reselection.tend(computed.hedges, as_of=computed.as_of)
         watched = self._keeper.watch(view, time_s=view.timestamp)
         (_log.warning if watched.alarmed else _log.info)("model watched", **asdict(watched))
         ordered = sorted(view.signers, key=str.lower)
