@@ -59,11 +59,10 @@ def loop_twin(
         for before, row in pairwise(rows):
             move = float(np.log(closes[row, column] / closes[before, column])) / (row - before) ** 0.5
             size = abs(move) ** power
-            for _ in range(before, row):  # a move across missing bars counts as long as it lasted
-                total, count = total + size, count + 1
-                for i, decay in enumerate(decays):
-                    times = one_side(move, side=side, share=settings.side_share) if i < fast else 1.0
-                    sums[i], sizes[i] = decay * sums[i] + times * size, decay * sizes[i] + 1.0
+            total, count = total + size, count + 1
+            for i, decay in enumerate(decays):
+                times = one_side(move, side=side, share=settings.side_share) if i < fast else 1.0
+                sums[i], sizes[i] = decay * sums[i] + times * size, decay * sizes[i] + 1.0
             if (row - rows[0]) * bar_h / 24.0 < settings.warmup_days:
                 continue
             means = [s / n for s, n in zip(sums, sizes, strict=True)] + [total / count]

@@ -110,11 +110,10 @@ def sigma_path(
     `sigma = max(floor * long-run, weighted mean of min(EWMA_fast, cap * long-run), EWMA_slow, long-run, implied)`,
     then `limit_falls`. Every part is `scale * (mean |r|^p)^(1/p)`, the long-run one over all moves so far, equally
     weighted. `p = 2` is the root mean square; with `p = 1` one large move counts for less, and absolute moves are
-    predicted better than squares (Ding, Granger, Engle 1993). A move across missing bars counts as `|r|^p / gap^(p/2)`
-    for each of the `gap` bars it took: as long as it lasted. For one side, the fast parts count moves to that side
-    `1 + share` times and moves to the other `1 - share` times (semivariance: Barndorff-Nielsen, Kinnebrock, Shephard
-    2010). Row t uses rows up to t only. With `settings.breaks` enabled only the fast volatilities count after an alarm,
-    the others again as it is forgotten.
+    predicted better than squares (Ding, Granger, Engle 1993). A move across missing bars counts once, as
+    `|r|^p / gap^(p/2)`. For one side, the fast parts count moves to that side `1 + share` times and moves to the other
+    `1 - share` times (semivariance: Barndorff-Nielsen, Kinnebrock, Shephard 2010). Row t uses rows up to t only. With
+    `settings.breaks` enabled only the fast volatilities count after an alarm, the others again as it is forgotten.
 
     Parameters
     ----------
@@ -192,10 +191,9 @@ def _parts(
 ) -> list[_Part]:
     """Return the parts made from moves between observed rows, the long-run one first, where `usable`."""
     power = settings.move_power
-    moves, gaps = np.diff(logs, axis=0), np.diff(rows)
-    powers = np.abs(moves) ** power / gaps[:, None] ** (power / 2.0)
-    elapsed = np.cumsum(gaps)
-    long_run = np.cumsum(powers * gaps[:, None], axis=0) / elapsed[:, None]
+    moves = np.diff(logs, axis=0)
+    powers = np.abs(moves) ** power / np.diff(rows)[:, None] ** (power / 2.0)
+    long_run = np.cumsum(powers, axis=0) / np.arange(1, len(powers) + 1)[:, None]
     flat = np.flatnonzero(long_run[usable][0] <= 0)
     if len(flat):
         raise DataError(f"column {flat[0]} of closes never moves during the warm-up: it has no volatility")
@@ -205,19 +203,14 @@ def _parts(
         values: Floats = unit * mean[usable] ** (1.0 / power)
         return _Part(values=values, weight=weight, fast=fast)
 
-    def faded(sizes: Floats, half_life_h: float) -> Floats:
-        bars = ewma_variance(np.repeat(sizes, gaps, axis=0), half_life_bars=half_life_h / bar_h)
-        ends: Floats = bars[elapsed - 1]
-        return ends
-
     cap = settings.fast_cap**power * long_run
     sided = powers * (1.0 + side * settings.side_share * np.sign(moves))
     fast = [
-        part(np.minimum(faded(sided, hours), cap), weight, fast=True)
+        part(np.minimum(ewma_variance(sided, half_life_bars=hours / bar_h), cap), weight, fast=True)
         for hours, weight in zip(settings.fast_half_lives_h, settings.fast_weights, strict=True)
     ]
     slow = [
-        part(faded(powers, hours), weight)
+        part(ewma_variance(powers, half_life_bars=hours / bar_h), weight)
         for hours, weight in zip(settings.slow_half_lives_h, settings.slow_weights, strict=True)
     ]
     return [part(long_run, settings.long_run_weight), *fast, *slow]
