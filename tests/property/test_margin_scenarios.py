@@ -21,9 +21,11 @@ from seawall.margin.scenarios import (
 from seawall.margin.settings import ModelSettings
 from seawall.margin.shortfall import tail_measures
 from seawall.margin.stress import Role, stress_log_returns
+from seawall.margin.tails import TailSettings, tail_factors, tail_means
 from seawall.margin.volatility import break_strength, sigma_path
 
 ROLES = [Role.MAJOR, Role.OTHER]
+OWN_TAILS = replace(SHORT, tails=TailSettings(strength=0.0))
 STRESS = stress_log_returns(ROLES)
 
 
@@ -54,8 +56,8 @@ def test_bars_after_t_never_change_the_scenarios_at_t(closes: Floats, data: st.D
 
 @given(close_paths(days=8, bar_h=1.0, columns=2))
 def test_historical_rows_are_past_moves_at_todays_volatility(closes: Floats) -> None:
-    sigma = sigma_path(closes, bar_h=1.0, settings=SHORT)
-    made = build_scenarios(closes, sigma, bar_h=1.0, settings=SHORT, stress=STRESS)
+    sigma = sigma_path(closes, bar_h=1.0, settings=OWN_TAILS)
+    made = build_scenarios(closes, sigma, bar_h=1.0, settings=OWN_TAILS, stress=STRESS)
     last = len(closes) - 1
     for i in range(made.historical):
         start = last - 24 - 4 * (made.historical - 1 - i)
@@ -68,7 +70,7 @@ def test_historical_rows_are_past_moves_at_todays_volatility(closes: Floats) -> 
 
 @given(close_paths(days=8, bar_h=1.0, columns=2))
 def test_falls_and_rises_are_rescaled_by_volatilities_of_their_own(closes: Floats) -> None:
-    settings = replace(SHORT, side_share=0.8)
+    settings = replace(OWN_TAILS, side_share=0.8)
     sigma, down, up = (sigma_path(closes, bar_h=1.0, settings=settings, side=side) for side in (0, -1, 1))
     made = build_scenarios(closes, sigma, bar_h=1.0, settings=settings, stress=STRESS, sides=(down, up))
     last = len(closes) - 1
@@ -81,6 +83,37 @@ def test_falls_and_rises_are_rescaled_by_volatilities_of_their_own(closes: Float
             made.log_returns[: made.historical][here], (moves * factor)[here], rtol=1e-9, atol=1e-12
         )
     np.testing.assert_array_equal(made.sigma_now, sigma[last])
+
+
+@given(close_paths(days=8, bar_h=1.0, columns=2), st.floats(0.0, 1.0))
+def test_the_shortfall_of_past_moves_is_drawn_to_the_multiple_of_todays_volatility(
+    closes: Floats, strength: float
+) -> None:
+    """Before dependence and stress rows, which keep their own weight."""
+    tails = TailSettings(strength=strength)
+    own, drawn = (replace(SHORT, tails=t) for t in (OWN_TAILS.tails, tails))
+    _, before = joint_returns(closes, bar_h=1.0, roles=ROLES, settings=own)
+    _, after = joint_returns(closes, bar_h=1.0, roles=ROLES, settings=drawn)
+    now = [sigma_path(closes, bar_h=1.0, settings=SHORT, side=side)[-1] for side in (-1, 1)]
+    past = before.log_returns[: before.historical]
+    factors = tail_factors(past, down=now[0], up=now[1], alpha=SHORT.alpha, settings=tails)
+    for sign, multiple, sigma, factor in zip((-1, 1), (tails.falls, tails.rises), now, factors, strict=True):
+        old = tail_means(sign * past, alpha=SHORT.alpha)
+        new = tail_means(sign * after.log_returns[: after.historical], alpha=SHORT.alpha)
+        there = old > 1e-6 * sigma
+        np.testing.assert_allclose(new[there], (old * factor)[there], rtol=1e-9)
+        inside = there & (factor > tails.factor_min) & (factor < tails.factor_max)
+        aimed = old ** (1.0 - strength) * (multiple * sigma) ** strength
+        np.testing.assert_allclose(new[inside], aimed[inside], rtol=1e-9)
+    np.testing.assert_array_equal(after.log_returns[-after.stress :], before.log_returns[-before.stress :])
+
+
+@given(close_paths(days=8, bar_h=1.0, columns=2))
+def test_without_probability_there_is_no_stress_row(closes: Floats) -> None:
+    made = scenarios_of(closes, settings=replace(SHORT, stress_probability=0.0))
+    assert made.stress == 0
+    assert len(made.log_returns) == made.historical + made.dependence
+    np.testing.assert_allclose(made.weights, 1.0 / len(made.weights))
 
 
 @given(close_paths(days=8, bar_h=1.0, columns=2), st.data())

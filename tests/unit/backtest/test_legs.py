@@ -21,6 +21,7 @@ from seawall.margin.perpetuals import joint_returns, leg_shortfall, spot_pnl
 from seawall.margin.settings import BreakSettings, ModelSettings
 from seawall.margin.shortfall import tails
 from seawall.margin.stress import Role
+from seawall.margin.tails import TailSettings
 from seawall.margin.volatility import sigma_path
 
 Make = Callable[..., History]
@@ -47,6 +48,8 @@ def keepers_own(
         {"dependence_share": 0.4, "stress_probability": 2e-5},
         {"side_share": 0.5, "move_power": 1.0, "move_scale": 1.2},
         {"fast_weights": (0.3,), "long_run_floor": 0.8},
+        {"tails": TailSettings(strength=0.4, falls=5.0, rises=2.0)},
+        {"stress_probability": 0.0, "tails": TailSettings(strength=0.0)},
         {"breaks": BreakSettings(enabled=True, limit=8.0)},
     ],
 )
