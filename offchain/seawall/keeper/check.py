@@ -79,6 +79,8 @@ _EXACT_HEAD = (
 )
 _HOUR_S = 3600
 _OPTIONS = (Kind.CALL, Kind.PUT)
+# Part of the spot as which an option's legs count at least, in what lanes are allowed.
+_LEAST_LEG = 0.02
 _EXACT_RECORD = ("kind", "shift", "generation", "strike", "expiry_hour")
 
 
@@ -152,7 +154,11 @@ def _check_bounds(pages: list[Page], own: Computed, view: ChainView, settings: K
     eye = np.eye(len(records))
     legs = shortfall_alone(pnl, weights, np.vstack([eye, -eye]), alpha=settings.model.alpha)
     legs = np.maximum(legs, 0.0).reshape(2, -1)
-    allowed = settings.lane_tolerance * legs.max(axis=0)
+    # A far option's legs are small and follow its volatility all the more.
+    least = [
+        _LEAST_LEG * page.head.reference_spot * (r.kind in _OPTIONS) for page in pages for r in page.records
+    ]
+    allowed = settings.lane_tolerance * np.maximum(legs.max(axis=0), least)
     books = np.vstack([eye, -eye, view.lots])
     shortfall = shortfall_alone(pnl, weights, books, alpha=settings.model.alpha)
     excess = (-(lanes @ books.T)).max(axis=0) - factor * shortfall - np.abs(books) @ rounding

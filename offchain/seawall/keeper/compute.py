@@ -13,6 +13,7 @@ from seawall.keeper.baskets import BasketRequest, basket_books
 from seawall.keeper.books import BookLeaf, book_tree, certify_books
 from seawall.keeper.digest import inputs_hash, model_hash
 from seawall.keeper.hedges import HedgeUse, SelectedHedges, most_hedges, use_hedges
+from seawall.keeper.lanes import FittedLanes, fit_lanes
 from seawall.keeper.listing import Listing, list_columns
 from seawall.keeper.live_books import heaviest_books
 from seawall.keeper.pages import Numbers, page_inputs
@@ -58,6 +59,8 @@ class Computed:
         What the model says, as fractions of spot, by column.
     posted
         What the oracle would accept of the perpetuals.
+    lanes
+        As posted, and which records they outgrew.
     delta
         Of the dated columns, (D,).
     liquidity
@@ -77,6 +80,7 @@ class Computed:
     listing: Listing
     risk: RiskEstimate
     posted: PostedRisk
+    lanes: FittedLanes
     delta: Floats
     liquidity: LiquidityCoefficients
     payloads: tuple[bytes, ...]
@@ -204,6 +208,7 @@ def compute(
     # One factor for everything; what raises an underlying's probe raises all its legs.
     factor = posted.lambda_bps / 10_000
     raised = factor * posted.raised[listing.underlying[m:]]
+    lanes = fit_lanes(view, listing, risk.lanes.values * factor, spots=references)
     pages = page_inputs(
         view,
         Numbers(
@@ -214,7 +219,7 @@ def compute(
             posted=posted,
             long_es=np.concatenate([posted.long_es, risk.long_es[m:] * raised]),
             short_es=np.concatenate([posted.short_es, risk.short_es[m:] * raised]),
-            lanes=risk.lanes.values * factor,
+            lanes=lanes.values,
             liquidity=liquidity,
         ),
         settings=settings,
@@ -225,6 +230,7 @@ def compute(
         listing=listing,
         risk=risk,
         posted=posted,
+        lanes=lanes,
         delta=estimate.valuation.delta,
         liquidity=liquidity,
         payloads=tuple(encode_page(page) for page in pages),

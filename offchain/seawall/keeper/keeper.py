@@ -135,6 +135,9 @@ class Keeper:
         computed = with_hedges(run, self._hedges)
         if (basis := computed.perpetuals) is not None and basis.missing:
             _log.warning("basis of perpetuals assumed", missing=basis.missing)
+        if cramped := computed.lanes.cramped:
+            text = "lanes scaled down to fit records: list these instruments again with a larger shift"
+            _log.warning(text, lanes=computed.lanes.scaled, instruments=cramped)
         self._used = computed, bars
         if computed.surfaces is not None:
             self.fallbacks += sum(note != "" for note in computed.surfaces.notes)

@@ -41,7 +41,8 @@ class KeeperSettings:
     leg_tolerance
         Largest relative difference of a leg from the keeper's own.
     lane_tolerance
-        By how much a lane may exceed the keeper's own expected shortfall of any leg or live book, relatively.
+        By how much a lane may exceed the keeper's own expected shortfall of any leg or live book, relatively to its
+        legs; those of an option count as 2% of the spot at least.
     option_tolerance
         By how much an option's mark and legs may differ from the keeper's own in addition, as a fraction of spot.
     sensitivity_tolerance
