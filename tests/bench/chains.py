@@ -30,7 +30,9 @@ from seawall.margin.structures import Legs, structures, verticals
 __all__ = ["chains_report", "choose", "clique", "lane_table", "midpoints", "upper_table"]
 
 LIVE, UNSEEN, CERTIFIED = 1_000, 4_000, 300
+DESIGN = 8_192  # books as people hold them, by default of the portfolio's model
 PAIRED = 500  # live books of which all pairs are looked at: a bound for these is one for all
+PAIRED_UNSEEN = 1_000
 _BOOK_TICKS = 1e9  # tail risk of a live book
 # What the first experiments reached on other scenarios: L/ES live and unseen by lanes, U/ES by atoms an instrument.
 LAB_LANES = {32: ".75/.78/.94 .61/.94", 64: ".79/.82/.95 .71/.95", 128: ".91/.92/.98 .71/.98"}
@@ -54,7 +56,9 @@ def choose(found: RealChain, live: Floats, settings: LaneSettings) -> tuple[Floa
     listed = structures(found.chain, found.delta, np.full(3, SPOT_TICKS), largest_ratio=10, neighbours=3)
     design = structure_books(listed, columns=len(unit))
     design = design[np.arange(400) * design.shape[0] // 400].toarray()
-    people = trader_books(found.pnl, found.weights, found.owner, spots=3, count=1_024, seed=0)
+    people = trader_books(
+        found.pnl, found.weights, found.owner, spots=3, count=DESIGN, seed=0, chain=found.chain
+    )
     lanes = choose_lanes(
         found.pnl / unit,
         found.weights,
@@ -103,6 +107,20 @@ def lane_table(found: RealChain) -> None:
         )
 
 
+def frontier(found: RealChain) -> None:
+    """Print what live and unseen books gain and lose by what design books count, and what each costs."""
+    live, unseen = (drawn(found, count, seed=seed)[0] for count, seed in ((LIVE, 1), (UNSEEN, 2)))
+    default = LaneSettings().design_level
+    print("\nLive against unseen books, 64 lanes, by level of design books; the default is marked")
+    for level in sorted({0.1, 0.3, 0.55, 0.7, default}):
+        values, seconds = choose(found, live, LaneSettings(design_level=level))
+        seen, other = (lane_bound(values, books) / _BOOK_TICKS for books in (live, unseen))
+        print(
+            f"  {level:>5.2f}{'*' if level == default else ' '}{quantiles(seen, (0, 0.01, 0.5)):>26}"
+            f"{quantiles(other, (0.01, 0.5)):>18}{seconds:>6.1f}"
+        )
+
+
 def midpoints(found: RealChain, books: Floats, step: Step) -> Floats:
     """Return the expected shortfall of the midpoint of any two books of tail risk one, (N, N)."""
     pnl = single_precision(books @ found.pnl.T)
@@ -137,6 +155,13 @@ def _clique_rows(found: RealChain, console: Console) -> None:
         bounds = {c: clique(risk[:held, :held] < c) for c in (0.8, 0.85, 0.9, 0.95)}
         text = ", ".join(f"{lanes} for {c:g}" for c, lanes in bounds.items())
         print(f"  lanes that {held:,} of the live books need at least: {text}")
+    unseen = drawn(found, PAIRED_UNSEEN, seed=2)[0] / _BOOK_TICKS
+    with stepping(console, "pairs of unseen books") as step:
+        risk = midpoints(found, unseen, step)
+    bounds = {c: clique(risk < c) for c in (0.65, 0.7, 0.75, 0.8)}
+    spared = len(unseen) // 100
+    text = ", ".join(f"{lanes - spared} for {c:g} ({lanes} of all)" for c, lanes in bounds.items())
+    print(f"  lanes that {len(unseen):,} unseen books need at least if {spared} may be left out: {text}")
 
 
 def select(found: RealChain, live: Floats, console: Console) -> list[Legs]:
@@ -246,5 +271,6 @@ def chains_report() -> None:
         f"\nReal chains: {len(found.owner)} instruments, {options} options, {len(found.weights):,} scenarios"
     )
     lane_table(found)
+    frontier(found)
     _clique_rows(found, console)
     upper_table(found, console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ class Epoch:
     atoms: int
     wall_s: float
     cpu_s: float
+    load: float  # of the machine meanwhile, with this process
 
 
 def _closes(days: int) -> Floats:
@@ -100,6 +102,7 @@ def epoch(*, scenarios: int = 8_760, each: int = 100, books: int = 1_000, atoms:
         atoms=len(found.atoms),
         wall_s=time.perf_counter() - wall,
         cpu_s=time.process_time() - cpu,
+        load=os.getloadavg()[0],
     )
 
 
@@ -109,7 +112,7 @@ def epoch_report() -> None:
     # Kilobytes on Linux.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(f"\nOne epoch, 64 lanes, peak memory {peak:.2f} GiB")
-    print(f"  {'scenarios':>10}{'instruments':>13}{'books':>8}{'atoms':>8}{'s':>8}{'CPU s':>8}")
+    print(f"  {'scenarios':>10}{'instruments':>13}{'books':>8}{'atoms':>8}{'s':>8}{'CPU s':>8}{'load':>8}")
     sizes: list[dict[str, int]] = [
         *({"scenarios": n} for n in (2_190, 4_380)),
         *({"each": n} for n in (25, 50)),
@@ -118,5 +121,5 @@ def epoch_report() -> None:
     for found in (first, *(epoch(**size) for size in sizes)):
         print(
             f"  {found.scenarios:>10,}{found.instruments:>13,}{found.books:>8,}{found.atoms:>8,}"
-            f"{found.wall_s:>8.1f}{found.cpu_s:>8.1f}"
+            f"{found.wall_s:>8.1f}{found.cpu_s:>8.1f}{found.load:>8.1f}"
         )

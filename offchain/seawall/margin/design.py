@@ -1,10 +1,12 @@
 """Books nobody holds yet: what lanes must also cover, and what they are tried on afterwards."""
 
+from collections.abc import Callable
 from itertools import combinations, product
 
 import numpy as np
 
 from seawall.arrays import Floats, Ints, checked
+from seawall.margin.instruments import Chain
 
 __all__ = ["design_books", "probe_books", "trader_books"]
 
@@ -99,12 +101,22 @@ def probe_books(leg_es: Floats, *, count: int, seed: int) -> Floats:
     return books
 
 
-def trader_books(pnl: Floats, weights: Floats, owner: Ints, *, spots: int, count: int, seed: int) -> Floats:
+def trader_books(
+    pnl: Floats,
+    weights: Floats,
+    owner: Ints,
+    *,
+    spots: int,
+    count: int,
+    seed: int,
+    chain: Chain | None = None,
+) -> Floats:
     """Return books as people hold them who trade options, in units of each instrument, (count, C).
 
     In turn: some options of one underlying, hedged; two of them against each other, plain and hedged; two on one side;
-    options of one underlying against those of another, hedged; dense books, hedged; a few legs of anything; spots. A
-    hedge is the spot that makes the variance of an option least, roughly.
+    options of one underlying against those of another, hedged; dense books, hedged; a few legs of anything; spots. If
+    the chain is given also vertical spreads, calendars of any two expiries at the nearest strikes, and straddles and
+    strangles, plain and hedged. A hedge is the spot that makes the variance of an option least, roughly.
 
     Parameters
     ----------
@@ -118,12 +130,16 @@ def trader_books(pnl: Floats, weights: Floats, owner: Ints, *, spots: int, count
         How many books; none where nothing but spots is listed.
     seed
         The same seed gives the same books.
+    chain
+        What stands behind the spots.
     """
     listed = [np.flatnonzero((owner == u) & (np.arange(len(owner)) >= spots)) for u in range(spots)]
     rich = [u for u in range(spots) if len(listed[u]) > 1]
     if not rich:
         return np.empty((0, len(owner)))
     draw = _Desk(_generator(seed, 5), listed, rich, np.zeros((count, len(owner))))
+    if chain is not None:
+        draw.structured(chain)
     for row in range(count):
         draw.fill(row)
     beta = np.zeros(len(owner))
@@ -142,20 +158,38 @@ class _Desk:
     def __init__(self, rng: np.random.Generator, listed: list[Ints], rich: list[int], books: Floats) -> None:
         self.rng, self.listed, self.rich, self.books = rng, listed, rich, books
         self.hedged = np.zeros(len(books))
-        self.kinds = (
+        self.strike = np.zeros(0)
+        self.expiries: dict[int, list[tuple[Ints, Ints]]] = {}
+        self.kinds: tuple[Callable[[Floats, int], float], ...] = (
             *(self.options, self.spread, self.spread, self.pair),
             *(self.across, self.dense, self.sparse, self.straight),
         )
 
+    def structured(self, chain: Chain) -> None:
+        """Draw structures of a chain too."""
+        spots = len(self.listed)
+        self.strike = np.concatenate([np.zeros(spots), chain.strike])
+        for u in self.rich:
+            mine = chain.alive & chain.is_option & (chain.underlying == u)
+            for hours in np.unique(chain.hours[mine]):
+                sides = [
+                    spots + np.flatnonzero(mine & (chain.hours == hours) & (chain.is_call == call))
+                    for call in (True, False)
+                ]
+                if min(len(side) for side in sides):
+                    self.expiries.setdefault(u, []).append((sides[0], sides[1]))
+        if self.expiries:
+            self.kinds = (*self.kinds, self.vertical, self.calendar, self.calendar, self.straddle)
+
     def fill(self, row: int) -> None:
         """Fill one book by the kind whose turn it is; of some kinds part is hedged."""
-        u = int(self.rng.choice(self.rich))
+        u = self.rich[self.rng.integers(len(self.rich))]
         chance = self.kinds[row % len(self.kinds)](self.books[row], u)
         self.hedged[row] = float(self.rng.random() < chance)
 
     def sizes(self, count: int) -> Floats:
         """Return sizes of legs, all on one random side."""
-        side = float(self.rng.choice((-1.0, 1.0)))
+        side = 1.0 - 2.0 * float(self.rng.integers(2))
         found: Floats = side * np.exp(_SIZE_DEVIATION * self.rng.standard_normal(count))
         return found
 
@@ -171,16 +205,55 @@ class _Desk:
     def spread(self, book: Floats, u: int) -> float:
         first, second = self.some(u, 2)
         book[first] = self.sizes(1)[0]
-        book[second] = -book[first] * self.rng.choice(_SPREAD_RATIOS)
+        book[second] = -book[first] * self.ratio()
         return 0.5
 
     def pair(self, book: Floats, u: int) -> float:
         book[self.some(u, 2)] = self.sizes(2)
         return 0.4
 
+    def expiry(self, u: int) -> list[tuple[Ints, Ints]]:
+        """Return the calls and puts of the expiries of an underlying, or of another if it has none, in random order."""
+        found = self.expiries.get(u) or next(iter(self.expiries.values()))
+        return [found[i] for i in self.rng.permutation(len(found))]
+
+    def ratio(self) -> float:
+        """Return how much of the second leg of a spread is held per unit of the first."""
+        return _SPREAD_RATIOS[self.rng.integers(len(_SPREAD_RATIOS))]
+
+    def any(self, columns: Ints) -> int:
+        """Return one of some columns."""
+        return int(columns[self.rng.integers(len(columns))])
+
+    def vertical(self, book: Floats, u: int) -> float:
+        both = np.concatenate(self.expiry(u)[0])
+        for _ in range(int(self.rng.integers(1, 3))):
+            first, second = self.rng.choice(both, 2, replace=False)
+            size = self.sizes(1)[0]
+            book[first] += size
+            book[second] -= size * self.ratio()
+        return 0.2
+
+    def calendar(self, book: Floats, u: int) -> float:
+        near, far = [*self.expiry(u), *self.expiry(u)][:2]
+        side = int(self.rng.integers(2))
+        first = self.any(near[side])
+        second = far[side][np.abs(self.strike[far[side]] - self.strike[first]).argmin()]
+        size = self.sizes(1)[0]
+        book[first] += size
+        book[second] -= size * self.ratio()
+        return 0.5
+
+    def straddle(self, book: Floats, u: int) -> float:
+        calls, puts = self.expiry(u)[0]
+        size = self.sizes(1)[0]
+        book[self.any(calls)] += size
+        book[self.any(puts)] += size * self.rng.uniform(0.7, 1.3)
+        return 0.3
+
     def across(self, book: Floats, u: int) -> float:
         others = [other for other in self.rich if other != u] or [u]
-        other = int(self.rng.choice(others))
+        other = others[self.rng.integers(len(others))]
         size = self.sizes(1)[0]
         book[self.some(u, 2)] += size
         book[self.some(other, 2)] -= size * self.rng.uniform(0.5, 1.0)

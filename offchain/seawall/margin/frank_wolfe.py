@@ -1,14 +1,13 @@
 """Frank-Wolfe steps of many test measures at once towards covering many books: how lanes are improved."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import csr_array
+import numpy.typing as npt
 
 from seawall.arrays import Floats, Ints
-from seawall.margin.shortfall import single_pnl, single_precision, worst_rows
-from seawall.margin.targets import Books, Singles, pressure, sparse_tails, total_pressure
+from seawall.margin.shortfall import single_pnl, single_precision, sparse_tails, worst_rows
+from seawall.margin.targets import Books, Singles, pressure, total_pressure
 
 __all__ = ["Measures", "greedy_choice", "improved"]
 
@@ -26,7 +25,7 @@ _SETTLING = 0.1
 
 # Steps look at so many books, chosen anew every few steps: more and more of them the ones that press hardest, the
 # others spread evenly. Greedy choice looks at fewer, spread evenly.
-_LOOKED_AT, _LOOK_EVERY, _ALL_PRESSING = 2_500, 8, 0.5
+_LOOKED_AT, _LOOK_EVERY, _ALL_PRESSING = 1_800, 8, 0.5
 _GREEDY = 1_500
 
 
@@ -114,7 +113,7 @@ def improved(
     """
     first, last = (softest + (books.sharpness - softest) * part for part in span)
     search = _Steps(start, books, cube, weights, tail)
-    best_cost, best = np.inf, (start.masses, start.values)
+    best_cost, best = np.inf, start.masses
     for step in range(steps + 1):
         part = step / max(steps, 1)
         sharpness = first + (last - first) * part
@@ -122,23 +121,23 @@ def improved(
             pressed = pressure(search.coverage(search.single).max(axis=0), books.log_weight, last)
             cost = total_pressure(pressed)
             if cost < best_cost:
-                best_cost, best = cost, (search.masses.copy(), search.values.copy())
+                best_cost, best = cost, search.masses.copy()
             if step == steps:
                 break
             search.look(sharpness, span[0] + (span[1] - span[0]) * part)
         search.step(sharpness)
         if (step + 1) % reseed_every == 0 and step < (1.0 - _SETTLING) * steps:
             search.reseed(sharpness)
-    return Measures(masses=best[0], values=best[1])
+    return Measures(masses=best, values=best @ cube)
 
 
 class _Steps:
     """Carry the measures from step to step, and which books are looked at."""
 
     def __init__(self, start: Measures, books: Books, cube: Floats, weights: Floats, tail: float) -> None:
-        self.masses, self.values = start.masses.copy(), start.values.copy()
+        self.masses, self.values = start.masses.copy(), single_precision(start.values)
         self.books, self.cube, self.weights, self.tail = books, cube, weights, tail
-        self.turned = single_precision(cube.T)
+        self.turned, self.straight = single_precision(cube.T), single_precision(cube)
         self.single = single_precision(books.units)
         self.means = single_precision(books.means)
         self.looks = 0
@@ -165,10 +164,11 @@ class _Steps:
         self.units = np.ascontiguousarray(self.single[self.chosen])
         self.log_weight = single_precision(self.books.log_weight[self.chosen])
 
-    def tails(self, books: Singles) -> csr_array:
-        """Return the tail measures of books, (n, M), as sparse rows, (n, R)."""
+    def tails(self, books: Singles) -> tuple[npt.NDArray[np.intp], Floats, Singles]:
+        """Return the tails of books (n, M): scenarios and masses, (n, m), and the P&L they expect, (n, M)."""
         rows, masses = worst_rows(single_pnl(books, self.turned), self.weights, tail=self.tail)
-        return sparse_tails(rows, masses, len(self.weights))
+        means: Singles = sparse_tails(rows, single_precision(masses), len(self.weights)) @ self.straight
+        return rows, masses, means
 
     def step(self, sharpness: Floats) -> None:
         """Move every measure towards the tail measure of the sum of the books it serves."""
@@ -182,9 +182,8 @@ class _Steps:
             share = np.exp(np.maximum(np.float32(_SHARING) * (covered - before), np.float32(-50.0)))
             share *= current / share.sum(axis=0)
             share /= np.maximum(share.max(axis=1, keepdims=True), np.float32(1e-30))
-        targets = self.tails(single_pnl(share, self.units))
-        means = targets @ self.cube
-        after = -np.einsum("nm,nm->n", single_precision(means)[serves], self.units)
+        rows, masses, means = self.tails(single_pnl(share, self.units))
+        after = -np.einsum("nm,nm->n", means[serves], self.units)
 
         sizes = np.zeros(lanes)
         best = np.bincount(serves, current, lanes)
@@ -194,9 +193,9 @@ class _Steps:
             better = cost < best
             sizes[better], best = size, np.minimum(best, cost)
         self.masses *= (1.0 - sizes)[:, None]
-        for k, (low, high) in enumerate(pairwise(targets.indptr)):
-            self.masses[k, targets.indices[low:high]] += sizes[k] * targets.data[low:high]
-        self.values = (1.0 - sizes)[:, None] * self.values + sizes[:, None] * means
+        self.masses[np.arange(lanes)[:, None], rows] += sizes[:, None] * masses
+        move = single_precision(sizes)[:, None]
+        self.values = (np.float32(1.0) - move) * self.values + move * means
 
     def reseed(self, sharpness: Floats) -> None:
         """Restart measures whose loss costs least at the books whose own tail measure gains most."""
@@ -215,8 +214,9 @@ class _Steps:
             pick, lane = int(gain.argmax()), int(loss.argmin())
             if gain[pick] <= 0.7 * loss[lane]:
                 return
-            seed = self.tails(self.units[worst[pick : pick + 1]])
-            self.masses[lane] = seed.toarray()[0]
-            self.values[lane] = (seed @ self.cube)[0]
+            rows, masses, means = self.tails(self.units[worst[pick : pick + 1]])
+            self.masses[lane] = 0.0
+            self.masses[lane, rows[0]] = masses[0]
+            self.values[lane] = means[0]
             current = np.minimum(current, offered[pick])
             loss[lane] = np.inf

@@ -17,10 +17,13 @@ _GAIN, _LANES_A_BOOK = 1e-3, 3
 _ENOUGH = 0.99
 
 # A program minds at most so many books: those a lane serves that would press hardest without it.
-_MINDED = 64
+_MINDED = 32
 
 # Scenarios that a program may use: so many times a tail's depth of the worst of each of its books.
 _DEPTH = 2.0
+
+# Costs are compared squared: what presses hardest counts more at the end than in the steps before.
+_EMPHASIS = 2.0
 
 # How far to go from a lane to what a program found.
 _STEPS = (0.25, 0.5, 0.75, 1.0)
@@ -69,6 +72,7 @@ def polished(
                 found.values[lane] = found.masses[lane] @ cube
                 covered[lane] = _coverage(found.values[lane : lane + 1], turned)[0]
                 given_up[worst] = False
+                given_up &= books.sharpness < books.sharpness.max()  # the sharpest have another chance
                 break
             if solved >= programs:
                 break
@@ -104,7 +108,7 @@ def _best_step(
 
     def cost(size: float) -> float:
         mixed = (1.0 - size) * covered + size * offered
-        return total_pressure(_pressed(np.maximum(mixed, others), books))
+        return total_pressure(_EMPHASIS * _pressed(np.maximum(mixed, others), books))
 
     costs = [cost(size) for size in _STEPS]
     best = int(np.argmin(costs))

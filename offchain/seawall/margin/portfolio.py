@@ -35,7 +35,7 @@ __all__ = ["PortfolioEstimate", "estimate_portfolio", "without_tokens"]
 _NOTHING = 1e-9
 
 # Design books as people hold them, for each that is drawn without regard to what is listed.
-_PEOPLE = 4
+_PEOPLE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ def estimate_portfolio(
         largest_ratio=settings.atoms.largest_ratio,
         neighbours=settings.atoms.neighbours,
     )
-    design = _design(scenarios, pnl[:, :plain], listed, owner[:plain], spots, settings=settings)
+    design = _design(scenarios, pnl[:, :plain], listed, chain, owner[:plain], spots, settings=settings)
     wide = np.pad(design, ((0, 0), (0, len(tokens))))
     risk = _assess(scenarios, pnl, held * lot_value[owner], wide, settings=settings, spots=m)
     legs = (np.stack([risk.long_es, risk.short_es]) * spots[owner])[:, :plain]
@@ -198,6 +198,7 @@ def _design(
     scenarios: ScenarioSet,
     pnl: Floats,
     listed: Sequence[Legs],
+    chain: Chain,
     owner: Ints,
     spots: Floats,
     *,
@@ -214,6 +215,7 @@ def _design(
         spots=len(spots),
         count=_PEOPLE * settings.lanes.random_design_books,
         seed=settings.seed,
+        chain=chain,
     )
     return np.concatenate([both[picks].toarray() * spots[owner], people])
 

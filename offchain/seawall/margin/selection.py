@@ -14,7 +14,7 @@ from scipy.sparse import csr_array, hstack, identity
 from seawall.arrays import Bools, Floats, Ints, checked
 from seawall.margin.atoms import first_hedges, structure_books
 from seawall.margin.settings import AtomSettings
-from seawall.margin.shortfall import shortfall_alone, single_pnl, single_precision, worst_rows
+from seawall.margin.shortfall import shortfall_alone, single_pnl, single_precision, sparse_tails, worst_rows
 from seawall.margin.structures import Legs
 
 __all__ = ["select_hedges"]
@@ -108,9 +108,7 @@ def _priced(cube: Floats, weights: Floats, books: csr_array, *, tail: float) -> 
     for i in range(0, len(found), _BATCH):
         some = books[i : i + _BATCH]
         rows, masses = worst_rows(single_pnl(some.toarray(), turned), weights, tail=tail)
-        ends = np.arange(len(rows) + 1) * rows.shape[1]
-        tails = csr_array((masses.ravel(), rows.ravel(), ends), shape=(len(rows), len(cube)))
-        found[i : i + _BATCH] = -(some.multiply(tails @ cube)).sum(axis=1)
+        found[i : i + _BATCH] = -(some.multiply(sparse_tails(rows, masses, len(cube)) @ cube)).sum(axis=1)
     return np.maximum(found, 0.0)
 
 

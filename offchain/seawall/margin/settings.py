@@ -39,8 +39,9 @@ class LaneSettings:
         Linear programs at the end, at most and no more than steps, for the books that press hardest.
     reseed_every
         Steps between attempts to move the least useful lanes to the worst covered books.
-    design_share
-        Weight of all design books together relative to all live books together.
+    design_level
+        A design book covered so well presses as a live one covered as well as lanes could cover 99% of live books if
+        there were no others: what trades the one kind off against the other. Larger is more for design books.
     random_design_books
         Design books drawn at random, besides the enumerated ones.
     minimum_book_es
@@ -63,9 +64,9 @@ class LaneSettings:
     sharpness_start: float = 5.0
     sharpness_end: float = 130.0
     design_sharpness: float = 30.0
-    polish_programs: int = 60
+    polish_programs: int = 80
     reseed_every: int = 4
-    design_share: float = 0.3
+    design_level: float = 0.45
     random_design_books: int = 256
     minimum_book_es: float = 1.0
     dust_share: float = 0.002
@@ -94,7 +95,7 @@ class LaneSettings:
         _require(0 < self.greedy_sharpness <= 300, "greedy_sharpness must lie in (0, 300]")
         _require(0 <= self.dust_share < 1, f"dust_share = {self.dust_share}: must lie in [0, 1)")
         _require(self.reseed_every >= 1, f"reseed_every = {self.reseed_every}: use at least 1")
-        _require(self.design_share > 0, f"design_share = {self.design_share}: must be positive")
+        _require(0 <= self.design_level <= 1, f"design_level = {self.design_level}: must lie in [0, 1]")
         _require(self.random_design_books >= 0, "random_design_books must not be negative")
         _require(self.minimum_book_es > 0, "minimum_book_es must be positive")
         _require(self.maximum_gross_over_es > 1, "maximum_gross_over_es must exceed 1")

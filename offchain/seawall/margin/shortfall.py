@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from seawall.arrays import Bools, Floats, checked
 from seawall.errors import ConfigError, DataError
@@ -16,6 +17,7 @@ __all__ = [
     "shortfall_alone",
     "single_pnl",
     "single_precision",
+    "sparse_tails",
     "tail_measures",
     "tails",
     "worst_rows",
@@ -123,6 +125,12 @@ def worst_rows(
     return rows, masses
 
 
+def sparse_tails(rows: npt.NDArray[np.intp], masses: _Values, scenarios: int) -> csr_array:
+    """Return tails, of the same number of scenarios each, as sparse measures, (N, S)."""
+    ends = np.arange(len(rows) + 1) * rows.shape[1]
+    return csr_array((masses.ravel(), rows.ravel(), ends), shape=(len(rows), scenarios))
+
+
 def single_precision(values: Floats) -> npt.NDArray[np.float32]:
     """Return values in single precision, in rows, for searches; what is too small for it is zero."""
     with np.errstate(under="ignore"):
@@ -219,7 +227,7 @@ def book_shortfall(
     for i in range(0, len(held), _BATCH):
         worst = tails(held[i : i + _BATCH] @ cube.T, weights, alpha=alpha)
         shortfall[i : i + _BATCH] = worst.shortfall
-        means[i : i + _BATCH] = np.einsum("nm,nmj->nj", worst.masses, cube[worst.rows])
+        means[i : i + _BATCH] = sparse_tails(worst.rows, worst.masses, len(cube)) @ cube
     return shortfall, means
 
 

@@ -4,12 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
-from seawall.arrays import Floats, Ints
-from seawall.margin.shortfall import single_pnl, single_precision, worst_rows
+from seawall.arrays import Bools, Floats, Ints
+from seawall.margin.shortfall import single_pnl, single_precision, sparse_tails, worst_rows
 
-__all__ = ["Books", "Singles", "pressure", "priced_books", "reduced_rows", "sparse_tails", "total_pressure"]
+__all__ = [
+    "Books",
+    "Singles",
+    "coverable",
+    "pressure",
+    "priced_books",
+    "reduced_rows",
+    "total_pressure",
+]
 
 # Single precision, for searches.
 Singles = npt.NDArray[np.float32]
@@ -51,6 +58,27 @@ class Books:
             log_weight=np.concatenate([part.log_weight for part in parts]),
             sharpness=np.concatenate([part.sharpness for part in parts]),
         )
+
+
+def coverable(
+    shortfall: Floats, books: Floats, legs: Floats, *, minimum: float, maximum_gross: float
+) -> Bools:
+    """Return which books lanes are meant to cover: not dust, and not so hedged that a floor decides.
+
+    Parameters
+    ----------
+    shortfall, books
+        Expected shortfall, (N,), of books, (N, M).
+    legs
+        Expected shortfall of one unit long and short, (2, M).
+    minimum
+        Least expected shortfall.
+    maximum_gross
+        Largest sum of legs over expected shortfall.
+    """
+    gross = np.maximum(books, 0.0) @ legs[0] + np.maximum(-books, 0.0) @ legs[1]
+    keep: Bools = (shortfall >= minimum) & (gross <= maximum_gross * shortfall)
+    return keep
 
 
 def pressure(
@@ -108,9 +136,3 @@ def priced_books(cube: Floats, weights: Floats, books: Floats, *, tail: float) -
         means[i : i + _BATCH] = sparse_tails(rows, masses, len(cube)) @ cube
         shortfall[i : i + _BATCH] = -np.einsum("nm,nm->n", means[i : i + _BATCH], batch)
     return shortfall, means
-
-
-def sparse_tails(rows: npt.NDArray[np.intp], masses: Floats, scenarios: int) -> csr_array:
-    """Return tails as sparse measures, (n, S)."""
-    ends = np.arange(len(rows) + 1) * rows.shape[1]
-    return csr_array((masses.ravel(), rows.ravel(), ends), shape=(len(rows), scenarios))

@@ -81,7 +81,7 @@ def test_model_settings__out_of_range__are_refused(wrong: dict[str, Any]) -> Non
         {"sharpness_start": 70.0},
         {"sharpness_end": 301.0},
         {"reseed_every": 0},
-        {"design_share": 0.0},
+        {"design_level": 1.1},
         {"random_design_books": -1},
         {"minimum_book_es": 0.0},
         {"maximum_gross_over_es": 1.0},
