@@ -28,9 +28,10 @@ from seawall.arrays import Floats
 from seawall.errors import InputError
 from seawall.margin.instruments import Dated, Payoff
 
-__all__ = ["Book", "Instrument", "parse_instrument", "read_book"]
+__all__ = ["Book", "Instrument", "parse_instrument", "read_book", "read_yaml"]
 
 _EXPIRY_HOUR = 8
+_MOST_UNITS = 1e15  # more than the contracts hold of anything, and squares of it are still numbers
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _NAME = re.compile(r"([A-Z0-9]{1,16})-(?:(SPOT|PERP)|(\d{1,2})([A-Z]{3})(\d{2})(?:-(\d+(?:\.\d+)?)-([CP]))?)")
 _KEYS = ("at", "cash", "positions")
@@ -141,10 +142,7 @@ def read_book(path: Path) -> Book:
     InputError
         If it cannot be read, holds what it should not, or no position.
     """
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read the book {path}: {' '.join(str(error).split())}") from error
+    found = read_yaml(path, "book", "positions: {BTC-PERP: -1.5}")
     if not isinstance(found, dict) or not isinstance(found.get("positions"), dict) or not found["positions"]:
         raise InputError(
             f"{path.name} lists no positions. Fix: add `positions:` with lines like `BTC-PERP: -1.5`"
@@ -153,6 +151,8 @@ def read_book(path: Path) -> Book:
     if unknown:
         raise InputError(f"{path.name}: {unknown[0]} means nothing. Fix: use {', '.join(_KEYS)}")
     held = _positions(found["positions"], path.name)
+    if not any(held.values()):
+        raise InputError(f"{path.name} holds nothing: every position is 0. Fix: give one another quantity")
     order = sorted(held, key=lambda i: i.payoff is not None)
     return Book(
         instruments=tuple(order),
@@ -162,11 +162,37 @@ def read_book(path: Path) -> Book:
     )
 
 
+def read_yaml(path: Path, what: str, example: str) -> object:
+    """Return what a YAML file holds.
+
+    Parameters
+    ----------
+    what, example
+        What the file is, and a line of one, for people.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is not YAML.
+    """
+    fix = f"Fix: give a YAML file such as `{example}`"
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the {what} {path}: {error.strerror}. {fix}") from error
+    except (ValueError, yaml.YAMLError) as error:  # of a date that there is not, too
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise InputError(f"cannot read the {what} {path}: it is not YAML{where}. {fix}") from error
+
+
 def _positions(listed: Mapping[object, object], where: str) -> dict[Instrument, float]:
     held: dict[Instrument, float] = {}
     for name, quantity in listed.items():
         instrument = parse_instrument(str(name))
         held[instrument] = _number(quantity, f"{where}: {name}")
+        if abs(held[instrument]) > _MOST_UNITS:
+            raise InputError(f"{where}: {name} is {quantity}. Fix: give at most {_MOST_UNITS:.0e} units")
         if instrument.spot and held[instrument] < 0:
             raise InputError(
                 f"{where}: {name} is negative. Fix: sell a perpetual instead; a token cannot be sold short"

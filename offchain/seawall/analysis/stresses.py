@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from seawall.analysis.book import read_yaml
 from seawall.analysis.portfolio import JudgedBook
 from seawall.arrays import Floats
 from seawall.errors import InputError
@@ -143,10 +143,7 @@ def read_scenarios(path: Path, *, symbols: Sequence[str], model: ModelSettings) 
     InputError
         If it cannot be read, or a scenario is not as the module's docstring says.
     """
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read the scenarios {path}: {' '.join(str(error).split())}") from error
+    found = read_yaml(path, "scenarios", "scenarios: [{name: a fall, moves: {BTC: -0.3}}]")
     listed = found.get("scenarios") if isinstance(found, dict) else None
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{path.name} lists no scenarios. Fix: add `scenarios:` with a name and moves each")
@@ -203,7 +200,8 @@ def _along(returns: Floats, model: ModelSettings) -> Floats:
 
 def _own(item: Any, where: str, symbols: Sequence[str], model: ModelSettings) -> Scenario:
     if not isinstance(item, dict) or not set(item) <= _KEYS or "name" not in item:
-        raise InputError(f"{where}: a scenario has {', '.join(sorted(_KEYS))}, a name at least; found {item}")
+        keys = ", ".join(sorted(_KEYS))
+        raise InputError(f"{where}: {item} is no scenario. Fix: give it {keys}, a name at least")
     name = str(item["name"])
     moves = _by_symbol(item.get("moves") or {}, f"{where}: moves of {name}", symbols)
     returns = np.log1p(moves)
@@ -219,8 +217,10 @@ def _own(item: Any, where: str, symbols: Sequence[str], model: ModelSettings) ->
     return Scenario(name=name, kind="own", log_returns=returns, volatility=vols)
 
 
-def _by_symbol(given: Mapping[str, Any], where: str, symbols: Sequence[str]) -> Floats:
+def _by_symbol(given: Any, where: str, symbols: Sequence[str]) -> Floats:
     found = np.zeros(len(symbols))
+    if not isinstance(given, Mapping):
+        raise InputError(f"{where} are {given}. Fix: give changes by underlying, such as {{BTC: -0.3}}")
     for symbol, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not -1 < value <= 100:
             raise InputError(

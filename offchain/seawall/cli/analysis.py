@@ -11,6 +11,7 @@ import click
 from seawall.cli.output import json_option, print_json, print_pairs, print_table
 
 if TYPE_CHECKING:
+    from seawall.analysis.book import Book
     from seawall.analysis.breakdown import Breakdown
     from seawall.analysis.portfolio import JudgedBook
     from seawall.keeper.settings import KeeperSettings
@@ -39,10 +40,13 @@ def explain_command(book: Path, data: Path | None, rows: int, as_json: bool) -> 
     A BOOK is a YAML file of positions by name, `positions: {BTC-PERP: -1.5, BTC-27SEP19-14000-C: 2}`, with `at:` (a
     time) and `cash:` if you like. The numbers are a keeper's before rounding to lots and ticks.
     """
+    from seawall.analysis.book import read_book
     from seawall.analysis.breakdown import break_down
     from seawall.chain.plan import FactorsPlan
+    from seawall.keeper.settings import KeeperSettings
 
-    judged, settings = _judge(book, data)
+    settings = KeeperSettings()
+    judged = _judge(read_book(book), data, settings)
     found = break_down(judged, factors=FactorsPlan(), settings=settings)
     if as_json:
         print_json(_as_fields(judged, found, rows))
@@ -64,14 +68,16 @@ def stress_command(book: Path, data: Path | None, scenarios: Path | None, worst:
     A file of scenarios lists `name`, `moves` by underlying and, if you like, `volatility`, as simple changes:
     `scenarios: [{name: Ether alone, moves: {ETH: -0.4}}]`.
     """
+    from seawall.analysis.book import read_book
     from seawall.analysis.breakdown import break_down
     from seawall.analysis.stresses import named_scenarios, past_scenarios, read_scenarios, stress_book
     from seawall.chain.plan import FactorsPlan
+    from seawall.keeper.settings import KeeperSettings
 
-    judged, settings = _judge(book, data)
-    listed = named_scenarios(judged, settings=settings)
-    if scenarios is not None:
-        listed += read_scenarios(scenarios, symbols=judged.bars.symbols, model=settings.model)
+    settings, held = KeeperSettings(), read_book(book)
+    own = [] if scenarios is None else read_scenarios(scenarios, symbols=held.symbols, model=settings.model)
+    judged = _judge(held, data, settings)
+    listed = [*named_scenarios(judged, settings=settings), *own]
     listed += past_scenarios(judged, settings=settings, worst=worst)
     found = stress_book(judged, listed, settings=settings)
     base = break_down(judged, factors=FactorsPlan(), settings=settings)
@@ -118,16 +124,13 @@ def stress_command(book: Path, data: Path | None, scenarios: Path | None, worst:
     )
 
 
-def _judge(book: Path, data: Path | None) -> tuple[JudgedBook, KeeperSettings]:
-    from seawall.analysis.book import read_book
+def _judge(held: Book, data: Path | None, settings: KeeperSettings) -> JudgedBook:
     from seawall.analysis.portfolio import judge
-    from seawall.keeper.settings import KeeperSettings
     from seawall.market.embedded import embedded_bars
     from seawall.market.files import read_bars
 
-    settings, held = KeeperSettings(), read_book(book)
     bars = embedded_bars() if data is None else read_bars(data)
-    return judge(held, bars, settings=settings), settings
+    return judge(held, bars, settings=settings)
 
 
 def _print(judged: JudgedBook, found: Breakdown, rows: int) -> None:

@@ -11,8 +11,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from seawall.cli.extras import require_packages
 from seawall.cli.progress import progress_shown
-from seawall.errors import ConfigError, InputError
+from seawall.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +57,7 @@ def backtest_command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes share the cores
     if first_day is not None and last_day is not None and last_day <= first_day:
         raise InputError(f"--to {last_day:%Y-%m-%d} is not after --from {first_day:%Y-%m-%d}. Fix: swap them")
-    for library in ("pandas", "pyarrow", "matplotlib", "jinja2"):
-        _require(library)
+    require_packages("pandas", "pyarrow", "matplotlib", "jinja2", command="the backtest", extra="backtest")
     from seawall.backtest.data import read_history
     from seawall.backtest.methods import chosen, methods_of, read_variants, variant_methods
     from seawall.backtest.report import write_report
@@ -88,13 +88,6 @@ def backtest_command(
     write_report(results, out / "report.html")
     _print(results)
     click.echo(f"report: {out / 'report.html'}; tables beside it")
-
-
-def _require(library: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(library) is None:
-        raise ConfigError(f"the backtest needs {library}. Fix: pip install 'seawall[backtest]'")
 
 
 def _names(text: str | None) -> list[str]:

@@ -14,7 +14,7 @@ from seawall.cli.admin import config_option
 from seawall.cli.output import json_option, print_json, print_pairs, print_table
 from seawall.cli.session import open_session
 from seawall.config import Config, load_config
-from seawall.errors import InputError
+from seawall.errors import InputError, PageError
 from seawall.page.decode import Page, decode_page
 from seawall.page.layout import (
     ACCOUNT,
@@ -58,8 +58,9 @@ def inspect_group() -> None:
 def inspect_page(source: str, config_path: Path | None, rpc: str | None, as_json: bool) -> None:
     """Decode a page: a FILE (bytes or hexadecimal), or the ID of a page of the manifest in force."""
     if Path(source).is_file():
-        payload = _read_payload(Path(source))
-    elif source.isdigit():
+        _show_page(_page_of(Path(source)), as_json=as_json)
+        return
+    if source.isdigit():
         payload = _page_on_chain(_system(config_path, rpc), int(source))
     else:
         raise InputError(f"{source} is neither a file nor a page id. Fix: give a path, or a number such as 0")
@@ -171,11 +172,20 @@ def _read_payload(path: Path) -> bytes:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}. Fix: correct the path") from error
     text = raw[: 2 * MAX_PAGE_BYTES + 8].strip()
     if re.fullmatch(rb"(0x)?([0-9a-fA-F]{2})+", text):
         raw = bytes.fromhex(text.decode().removeprefix("0x"))
     return raw[1:] if len(raw) % 16 == 1 else raw  # the STOP byte in front of contract code
+
+
+def _page_of(path: Path) -> Page:
+    try:
+        return decode_page(_read_payload(path))
+    except PageError as error:
+        raise InputError(
+            f"{path} holds no page: {error}. Fix: give a page's bytes, or hexadecimal"
+        ) from error
 
 
 def _load(system: System, pages: int, *, baseline: bool) -> list[int]:

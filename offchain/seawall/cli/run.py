@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from seawall.cli.admin import config_option
+from seawall.cli.extras import require_packages
 from seawall.cli.hedges import hedges_command
 from seawall.cli.logs import configure_logs
 from seawall.cli.output import json_option
@@ -42,6 +43,8 @@ def demo_command(
     """Replay a crash of real prices through contracts and keepers on a chain of its own."""
     if first_day is not None and last_day is not None and last_day <= first_day:
         raise InputError(f"--to {last_day:%Y-%m-%d} is not after --from {first_day:%Y-%m-%d}. Fix: swap them")
+    own_chain = ("eth_tester", "eth") if rpc is None and chain_kind == "eth-tester" else ()
+    require_packages("matplotlib", "jinja2", *own_chain, command="the demo", extra="demo")
     # Three keepers share the cores, each in a process of its own: more threads an array only get in each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from seawall.demo.run import run

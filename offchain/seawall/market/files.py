@@ -33,7 +33,9 @@ def read_bars(path: Path, *, now_s: int | None = None) -> Bars:
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix in (".csv", ".parquet", ".pq"))
         if not files:
-            raise DataError(f"{path} holds no .csv and no .parquet file. Fix: correct keeper.market_data")
+            raise DataError(
+                f"{path} holds no .csv and no .parquet file. Fix: correct keeper.market_data, or --data"
+            )
         return usable_bars([c for file in files for c in read_candles(file)], now_s=now_s)
     return read_csv(path) if _is_joint(path) else usable_bars(read_candles(path), now_s=now_s)
 
@@ -58,7 +60,7 @@ def read_csv(path: Path) -> Bars:
             rows = [row for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
-            f"cannot read market data {path}: {error}. Fix: correct keeper.market_data"
+            f"cannot read market data {path}: {_reason(error)}. Fix: correct keeper.market_data, or --data"
         ) from error
     symbols = tuple(name.removesuffix(".close") for name in header if name.endswith(".close"))
     missing = [name for name in ("known_at", *(f"{s}.traded_value" for s in symbols)) if name not in header]
@@ -107,6 +109,10 @@ def _numbers(row: list[str], time_column: int, columns: list[int]) -> tuple[int,
         return None
     good = all(np.isfinite(values)) and all(v > 0 for v in values[0::2]) and all(v >= 0 for v in values[1::2])
     return (time_s, values) if good else None
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _seconds(text: str) -> int:

@@ -44,7 +44,10 @@ def join_candles(candles: Sequence[Candles]) -> Bars:
     for one in candles[1:]:
         common, union = np.intersect1d(common, one.start_s), np.union1d(union, one.start_s)
     if not len(common):
-        raise DataError(f"no time has a bar of all of {', '.join(symbols)}: check the sources")
+        raise DataError(
+            f"no time has a bar of all of {', '.join(symbols)}. "
+            "Fix: give longer histories of the same hours; the first 24 h of a symbol do not count"
+        )
     if any(np.any(np.diff(c.start_s) == 0) for c in candles):
         raise DataError("a bar comes twice: clean the candles with clean_candles first")
     rows = [np.searchsorted(c.start_s, common) for c in candles]
