@@ -8,7 +8,7 @@ import {CertificateList} from "./libraries/CertificateList.sol";
 import {Instrument, Instruments} from "./libraries/Instruments.sol";
 import {Ledger} from "./libraries/Ledger.sol";
 import {KIND_SPOT} from "./libraries/PageLayout.sol";
-import {Run} from "./libraries/Run.sol";
+import {Run, Runs} from "./libraries/Run.sol";
 import {Shelf, Shelves} from "./libraries/Shelf.sol";
 import {MAX_MANIFEST_AGE} from "./vault/VaultAccounts.sol";
 import {PERMISSION_VENUE} from "./vault/VaultStorage.sol";
@@ -53,6 +53,7 @@ struct Leg {
 library FillEngine {
     using AccountWord for uint256;
     using Assessments for Run;
+    using Runs for Run;
     using CertificateList for Certificate[];
     using Shelves for Shelf;
 
@@ -69,8 +70,7 @@ library FillEngine {
         IVaultPriceFeed feed
     ) external returns (int256 opened) {
         (Leg memory taker, Leg memory maker) = (_leg(ledger, fill.taker, fill.lots), _leg(ledger, fill.maker, -int256(fill.lots)));
-        Shelf memory shelf;
-        (shelf.oracle, shelf.feed) = (oracle, feed);
+        Shelf memory shelf = Shelves.fresh(oracle, feed)[0];
         shelf.add(fill.page);
         shelf.addAll(taker.oldWord.pages());
         shelf.addAll(maker.oldWord.pages());
@@ -103,7 +103,7 @@ library FillEngine {
         view
         returns (Margin memory current)
     {
-        Run memory run;
+        Run memory run = Runs.fresh()[0];
         (run.lanes, run.initial) = (true, true);
         // A manifest that is the baseline itself requires no more than once.
         run.joint = (shelf.manifest(false) >> 120) & 1 == 0;
@@ -111,13 +111,13 @@ library FillEngine {
         run.assess(shelf, ledger, account, word, certificates, false);
         current = run.margin;
         if (current.flags & UNCERTAIN != 0 || Assessments.fails(current.equity, current.initial) || !run.joint) return current;
-        run = run.again();
+        run = run.again()[0];
         run.initial = true;
         run.assess(shelf, ledger, account, word, certificates, true);
         if (!_binds(run.margin)) return current;
         // What failed was added up without drift: once more, page by page.
         for (uint256 i; i < run.pages.length; ++i) run.pages[i].twin = 0;
-        run = run.again();
+        run = run.again()[0];
         run.initial = true;
         run.assess(shelf, ledger, account, word, certificates, true);
         return run.margin;
@@ -242,7 +242,7 @@ library FillEngine {
         returns (Margin memory)
     {
         Certificate[] memory none;
-        Run memory run;
+        Run memory run = Runs.fresh()[0];
         (run.lanes, run.initial) = (true, true);
         run.assess(shelf, ledger, account, word, none, baseline);
         return run.margin;

@@ -35,13 +35,6 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /* TYPES */
 
-    /// @dev Packed slot 8 + 8 + 1 = 17 bytes.
-    struct Auction {
-        uint64 startedAt;
-        uint64 startedLive;
-        bool proven;
-    }
-
     /// @param largestWad What is on sale at most, 1e18 = all.
     /// @param proven Whether only a proof could begin the auction.
     /// @param fundPays False while some position cannot be valued.
@@ -62,10 +55,6 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     IMarginVault public immutable VAULT;
     IVaultPriceFeed public immutable FEED;
 
-    /* STORAGE */
-
-    mapping(bytes32 => Auction) private auctions;
-
     /* CONSTRUCTOR */
 
     constructor(IMarginVault vault, IVaultPriceFeed feed) {
@@ -77,7 +66,6 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /// @inheritdoc ILiquidator
     function start(bytes32 account, Certificate[] calldata certificates) external nonReentrant {
-        require(auctions[account].startedAt == 0, AlreadyInAuction(account));
         (int256 equity, uint256 maintenance, Margin memory current) = _unhealthy(account, certificates);
         require(block.timestamp >= current.freshSince + START_DELAY, PriceGapTooRecent(account, current.freshSince));
         uint256 live = FEED.liveSeconds();
@@ -86,8 +74,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
             (,, bool liquidatable,) = VAULT.health(account);
             proven = !liquidatable;
         }
-        auctions[account] = Auction({startedAt: uint64(block.timestamp), startedLive: uint64(live), proven: proven});
-        VAULT.beginAuction(account, _loss(equity));
+        VAULT.beginAuction(account, _loss(equity), AccountWord.auctionMark(live, proven));
         emit AuctionStarted(account, equity, maintenance, live);
     }
 
@@ -132,12 +119,12 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /// @inheritdoc ILiquidator
     function end(bytes32 account, Certificate[] calldata certificates) external nonReentrant {
-        _requireAuction(account);
+        uint256 word = _wordInAuction(account);
         (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current) = VAULT.health(account);
-        if (VAULT.accountWord(account).hasPositions()) {
+        if (word.hasPositions()) {
             require(current.flags & MARGIN_NONE_PRICED == 0, PriceStale(account));
             require(!liquidatable, AccountUnhealthy(account, equity, maintenance));
-            bool waits = auctions[account].proven && _liveSince(account) < DELEVERAGE_SECONDS;
+            bool waits = word.provenAuction() && _liveSince(word) < DELEVERAGE_SECONDS;
             if (waits) _requireInitial(account, certificates);
         }
         _finish(account, equity, maintenance);
@@ -145,7 +132,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /// @inheritdoc ILiquidator
     function book(bytes32 account) external nonReentrant {
-        _requireAuction(account);
+        _wordInAuction(account);
         (int256 equity,,, Margin memory current) = VAULT.health(account);
         require(current.flags & MARGIN_NONE_PRICED == 0, PriceStale(account));
         VAULT.bookLoss(account, _loss(equity));
@@ -156,7 +143,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         external
         nonReentrant
     {
-        uint256 left = Math.saturatingSub(DELEVERAGE_SECONDS, _liveSince(account));
+        uint256 left = Math.saturatingSub(DELEVERAGE_SECONDS, _liveSince(_wordInAuction(account)));
         require(left == 0, TooEarly(left));
         (, uint256 maintenance,) = _unhealthy(account, certificates);
         VAULT.deleverage(account, opposite, page, slot, lots);
@@ -169,7 +156,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /// @inheritdoc ILiquidator
     function premiumFactorWad(bytes32 account) public view returns (uint256) {
-        return AuctionMath.premiumFactorWad(_liveSince(account));
+        return AuctionMath.premiumFactorWad(_liveSince(_wordInAuction(account)));
     }
 
     /// @inheritdoc ILiquidator
@@ -185,9 +172,9 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ILiquidator
-    function auction(bytes32 account) external view returns (uint256 startedAt, uint256 startedLive, bool proven) {
-        Auction memory found = auctions[account];
-        return (found.startedAt, found.startedLive, found.proven);
+    function auction(bytes32 account) external view returns (bool open, uint256 startedLive, bool proven) {
+        uint256 word = VAULT.accountWord(account);
+        if (word.inAuction()) return (true, word.startedLive(), word.provenAuction());
     }
 
     /* INTERNALS */
@@ -221,7 +208,6 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /// @dev What an account without positions lacks is a loss by now: a slice of few lots, rounded up, may take more than what it filled.
     function _finish(bytes32 account, int256 equity, uint256 maintenance) private {
-        delete auctions[account];
         if (equity < 0 && !VAULT.accountWord(account).hasPositions()) {
             VAULT.coverLoss(account, uint256(-equity));
             equity = 0;
@@ -233,8 +219,9 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     /// @dev What a buyer can have of an account now, without a buyer yet.
     function _sale(bytes32 account, uint256 maxFractionWad, Certificate[] calldata certificates) private view returns (Sale memory sale) {
         sale.account = account;
-        sale.proven = auctions[account].proven;
-        sale.kWad = premiumFactorWad(account);
+        uint256 word = _wordInAuction(account);
+        sale.proven = word.provenAuction();
+        sale.kWad = AuctionMath.premiumFactorWad(_liveSince(word));
         Margin memory current;
         (sale.equity, sale.maintenance, current) = _unhealthy(account, certificates);
         sale.fundPays = current.flags & (MARGIN_STALE | MARGIN_MISSING) == 0;
@@ -274,14 +261,15 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         require(m.flags & unknown != 0 || m.equity >= int256(m.initial), InitialMargin(account, m.equity, m.initial));
     }
 
-    function _requireAuction(bytes32 account) private view {
-        require(auctions[account].startedAt != 0, NotInAuction(account));
+    /// @dev The word of an account in auction, which says when that began and whether a proof was needed.
+    function _wordInAuction(bytes32 account) private view returns (uint256 word) {
+        word = VAULT.accountWord(account);
+        require(word.inAuction(), NotInAuction(account));
     }
 
     /// @dev Live seconds since the auction began.
-    function _liveSince(bytes32 account) private view returns (uint256) {
-        _requireAuction(account);
-        return FEED.liveSeconds() - auctions[account].startedLive;
+    function _liveSince(uint256 word) private view returns (uint256) {
+        return FEED.liveSeconds() - word.startedLive();
     }
 
     function _loss(int256 equity) private pure returns (uint256) {

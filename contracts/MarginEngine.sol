@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Assessments} from "./libraries/Assessment.sol";
 import {Instrument, Instruments, ONE_X32} from "./libraries/Instruments.sol";
 import {Ledger} from "./libraries/Ledger.sol";
-import {Run} from "./libraries/Run.sol";
+import {Run, Runs} from "./libraries/Run.sol";
 import {Shelf, Shelves} from "./libraries/Shelf.sol";
 import {AccountWord} from "./libraries/AccountWord.sol";
 import {IMarginOracle} from "./interfaces/IMarginOracle.sol";
@@ -21,6 +21,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 library MarginEngine {
     using AccountWord for uint256;
     using Assessments for Run;
+    using Runs for Run;
     using Shelves for Shelf;
 
     /* EXTERNAL VIEWS */
@@ -38,9 +39,11 @@ library MarginEngine {
         IVaultPriceFeed feed,
         bool baseline
     ) external view returns (Margin memory) {
-        Run memory run;
+        Shelf memory shelf = Shelves.fresh(oracle, feed)[0];
+        shelf.fill(word.pages());
+        Run memory run = Runs.fresh()[0];
         (run.lanes, run.initial) = (true, true);
-        run.assess(_shelf(word, oracle, feed), ledger, account, word, certificates, baseline);
+        run.assess(shelf, ledger, account, word, certificates, baseline);
         return run.margin;
     }
 
@@ -67,15 +70,16 @@ library MarginEngine {
         IMarginOracle oracle,
         IVaultPriceFeed feed
     ) external view returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current) {
-        Shelf memory shelf = _shelf(word, oracle, feed);
-        Run memory run;
+        Shelf memory shelf = Shelves.fresh(oracle, feed)[0];
+        shelf.fill(word.pages());
+        Run memory run = Runs.fresh()[0];
         run.lanes = true;
         run.assess(shelf, ledger, account, word, certificates, false);
         current = run.margin;
         (equity, maintenance) = (current.equity, current.maintenance);
         if (!Assessments.fails(equity, maintenance)) return (equity, maintenance, false, current);
         if (run.isBaseline()) return (equity, maintenance, true, current);
-        run = run.again();
+        run = run.again()[0];
         run.lanes = true;
         run.assess(shelf, ledger, account, word, certificates, true);
         Margin memory old = run.margin;
@@ -87,12 +91,6 @@ library MarginEngine {
     }
 
     /* INTERNALS */
-
-    /// @dev With the pages of one account on it.
-    function _shelf(uint256 word, IMarginOracle oracle, IVaultPriceFeed feed) private pure returns (Shelf memory shelf) {
-        (shelf.oracle, shelf.feed) = (oracle, feed);
-        shelf.addAll(word.pages());
-    }
 
     /// @dev ceil(requirement (2^32 + drift) / 2^32), or the largest number if that does not fit.
     function _raised(uint256 requirement, uint256 driftX32) private pure returns (uint256) {

@@ -123,7 +123,7 @@ contract MarginLens {
     function summary(bytes32 account) public view returns (AccountView memory found) {
         uint256 word = VAULT.accountWord(account);
         (found.owner, found.cash) = (AccountWord.owner(account), word.cash());
-        (found.positions, found.lastCheckBlock) = (word.positions(), word.lastCheckBlock());
+        (found.positions, found.lastCheckBlock) = (word.positions(), word.inAuction() ? 0 : word.lastCheckBlock());
         Certificate memory none;
         (found.health, found.margin) = (_health(account), VAULT.margin(account, none, false));
     }

@@ -19,7 +19,6 @@ import {Certificate} from "./IMarginVault.sol";
 /// does not end because the proof fits no longer: a slice after which it would must be the largest on sale (ProofSpent); and see `end`.
 /// The whole book is sold in place of a slice that raises M only if no certificate shows another book than the account's as it stands.
 interface ILiquidator {
-    error AlreadyInAuction(bytes32 account);
     error NotInAuction(bytes32 account);
     error AccountHealthy(bytes32 account, int256 equity, uint256 maintenance);
     error AccountUnhealthy(bytes32 account, int256 equity, uint256 maintenance);
@@ -39,7 +38,7 @@ interface ILiquidator {
     event SliceSold(bytes32 indexed account, bytes32 indexed buyer, uint256 fractionWad, int256 paid, uint256 premiumFactorWad);
     event AuctionEnded(bytes32 indexed account, int256 equity, uint256 maintenance);
 
-    /// @notice Starts an auction. Anyone.
+    /// @notice Starts an auction. Anyone. The vault refuses an account that is in one (InAuction) or that it checked in this block.
     /// @param certificates The account's.
     function start(bytes32 account, Certificate[] calldata certificates) external;
 
@@ -83,8 +82,8 @@ interface ILiquidator {
         view
         returns (uint256 fractionWad, int256 paid, uint256 premium);
 
-    /// @return startedAt Timestamp of the start, zero if not in auction.
+    /// @return open Whether the account is in auction; else all is zero.
     /// @return startedLive Live seconds at the start.
     /// @return proven Whether only a proof could begin it: without one the account met maintenance.
-    function auction(bytes32 account) external view returns (uint256 startedAt, uint256 startedLive, bool proven);
+    function auction(bytes32 account) external view returns (bool open, uint256 startedLive, bool proven);
 }

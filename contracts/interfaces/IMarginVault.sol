@@ -225,7 +225,8 @@ interface IMarginVault {
     /* LIQUIDATION: liquidator only */
 
     /// @notice Marks an account as being auctioned and books its loss, if it has one.
-    function beginAuction(bytes32 account, uint256 loss) external;
+    /// @param mark 40 bits that the account's word keeps until the end, in place of the block of its last check.
+    function beginAuction(bytes32 account, uint256 loss, uint256 mark) external;
 
     /// @notice Ends the mark and releases the booked loss.
     function endAuction(bytes32 account) external;

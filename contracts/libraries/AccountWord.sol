@@ -14,6 +14,7 @@ uint256 constant FLAG_SETTLED = 2;
 
 /// @title The word of an account
 /// @notice `cash int104 (152) | block of the last health check 40 (112) | flags 16 (96) | 6 x (count 8, page 8)`
+/// In an auction the 40 bits of the block are `live seconds at its start 39 (1) | proven 1`; after it they are zero.
 /// The page list is dense from the lowest bits up: entry i is bits 16 i .. 16 i + 15, page id in its low byte, number of positions in its
 /// high byte; an entry of zero ends the list. An account is `owner << 96 | index`, so its owner needs no storage.
 library AccountWord {
@@ -46,8 +47,29 @@ library AccountWord {
         return (word >> 96) & FLAG_AUCTION != 0;
     }
 
-    function withAuction(uint256 word, bool on) internal pure returns (uint256) {
-        return on ? word | (FLAG_AUCTION << 96) : word & ~(FLAG_AUCTION << 96);
+    /// @dev The word of an account whose auction begins; the mark takes the place of the block, as no check can be met meanwhile.
+    function withAuction(uint256 word, uint256 mark) internal pure returns (uint256) {
+        return withLastCheckBlock(word, mark) | (FLAG_AUCTION << 96);
+    }
+
+    /// @dev The word of an account that is not, or no longer, being auctioned: cash, whether it is settled, and the page list.
+    function withoutAuction(uint256 word) internal pure returns (uint256) {
+        return ((word >> 152) << 152) | (word & ((FLAG_SETTLED << 96) | type(uint96).max));
+    }
+
+    /// @dev What an account in auction is marked with: live seconds at the start, below 2^39, and whether only a proof could begin it.
+    function auctionMark(uint256 live, bool proven) internal pure returns (uint256) {
+        return (live << 1) | (proven ? 1 : 0);
+    }
+
+    /// @dev Live seconds at the start of an auction.
+    function startedLive(uint256 word) internal pure returns (uint256) {
+        return lastCheckBlock(word) >> 1;
+    }
+
+    /// @dev Whether only a proof could begin an auction.
+    function provenAuction(uint256 word) internal pure returns (bool) {
+        return lastCheckBlock(word) & 1 != 0;
     }
 
     /// @dev The page list, at most six entries of `count 8 | page 8`.

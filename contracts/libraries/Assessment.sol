@@ -8,6 +8,7 @@ import {CertificateList} from "./CertificateList.sol";
 import {Exposure, Exposures} from "./Exposure.sol";
 import {Instruments} from "./Instruments.sol";
 import {LaneMath} from "./LaneMath.sol";
+import {LanePairs} from "./LanePairs.sol";
 import {Ledger} from "./Ledger.sol";
 import {LiveMark, MAX_SPOT_TICKS, SpotState} from "./LiveMark.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
@@ -34,13 +35,9 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 /// @notice Section 3 of the specification. Nothing here reverts because of a book, a page or a price; only because of a certificate.
 library Assessments {
     using AccountWord for uint256;
+    using LiveMark for SpotState;
     using PageCopies for PageCopy;
     using Shelves for Shelf;
-
-    /// @dev For the same account: what does not depend on the manifest.
-    function again(Run memory run) internal pure returns (Run memory next) {
-        (next.pages, next.pairs, next.book, next.bookWords) = (run.pages, run.pairs, run.book, run.bookWords);
-    }
 
     /// @dev Works out the margin of an account with this word, whose pages are on the shelf.
     function assess(
@@ -62,7 +59,7 @@ library Assessments {
         if (!known) {
             uint256 most;
             (run.pages, most, run.book, run.bookWords) = PageLists.room(word.pages(), shelf);
-            run.pairs = LaneMath.newPairs(most);
+            run.pairs = LanePairs.newPairs(most);
         }
         run.exposures = Exposures.newList(run.pages.length);
         for (uint256 i; i < run.pages.length; ++i) {
@@ -109,18 +106,19 @@ library Assessments {
             Exposure memory u = run.exposures[_group(run, shelf, page, head0)];
             if (page.twin != 0) return Twins.add(page, u);
             if (run.joint) Twins.join(page, shelf, u, run.tables);
-            SpotState memory s = LiveMark.stateAt(head0, page.headWord(2), u.spot, block.timestamp);
+            SpotState memory s = LiveMark.newStates()[0];
+            s.set(head0, page.headWord(2), u.spot, block.timestamp);
             Walk memory found;
             (found.pairs, found.feed) = (run.pairs, shelf.feed);
             BookWalk.walk(page, u, s, found);
-            uint256 known = (found.end - LaneMath.pairAt(run.pairs, 0)) >> 6;
+            uint256 known = (found.end - LanePairs.pairAt(run.pairs, 0)) >> 6;
             if (found.missing) margin.flags |= MARGIN_MISSING;
             // Keepers post no risk for what has expired, and yet its value moves until its average is final.
             if (s.waiting) margin.flags |= MARGIN_NOT_FRESH;
             if (found.partly) run.partly = true;
             run.loose += found.loose;
             if (known == 0 || !u.priced) return;
-            margin.driftX32 = Math.max(margin.driftX32, Exposures.driftX32(s, head0, Math.log2(found.drifts) >> 3));
+            margin.driftX32 = Math.max(margin.driftX32, Exposures.driftX32(s, head0, Exposures.largestShift(found.drifts)));
             if (!run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;
             LaneMath.accumulate(run.laneSums, run.pairs, known, page.code, page.rows, run.laneWords);
         }

@@ -5,6 +5,7 @@ import {ExpiryMark} from "./ExpiryMark.sol";
 import {Exposure, Exposures} from "./Exposure.sol";
 import {JointWalk} from "./JointWalk.sol";
 import {LaneMath} from "./LaneMath.sol";
+import {LanePairs} from "./LanePairs.sol";
 import {SpotState} from "./LiveMark.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
@@ -38,7 +39,7 @@ library BookWalk {
     /// @dev Adds the positions of a page, whose words `read` has copied, to its underlying's sums.
     function walk(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found) internal view {
         unchecked {
-            uint256 last = LaneMath.pairAt(found.pairs, page.count);
+            uint256 last = LanePairs.pairAt(found.pairs, page.count);
             uint256 rare = page.twin == 0 ? PlainWalk.walk(page, u, s, found) : JointWalk.walk(page, u, s, found);
             for (; rare < last; rare += 32) {
                 _addRare(page, u, s, PageCopies.load(rare), found);

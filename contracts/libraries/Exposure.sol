@@ -112,6 +112,13 @@ library Exposures {
         }
     }
 
+    /// @dev The largest drift shift of which there are any; byte d of `drifts` counts those of d.
+    function largestShift(uint256 drifts) internal pure returns (uint256) {
+        if (drifts < 1 << 8) return 0;
+        if (drifts < 1 << 16) return 1;
+        return drifts < 1 << 24 ? 2 : 3;
+    }
+
     /// @dev ceil((|dS| 10000 << 32) / (S0 limitBps)); the limit is the page's, shifted right, at least one basis point.
     function driftX32(SpotState memory s, uint256 head0, uint256 driftShift) internal pure returns (uint256) {
         unchecked {

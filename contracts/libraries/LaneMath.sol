@@ -17,7 +17,8 @@ uint256 constant SUM_TOP = 0x800000000000000080000000000000008000000000000000800
 /// |lots << shift| < 2^39; beyond it the result is some number, never a revert.
 /// @dev `LanesInPlainWords` in tests/harness is the same without assembly.
 library LaneMath {
-    /// @dev Allocates sums for lanes of so many words: four words of four sums for each, all zero.
+    /// @dev Allocates sums for lanes of so many words: four words of four sums for each, all zero. The first of four keeps sums of whole words, from which
+    /// `least` takes the three others.
     function newSums(uint256 laneWords) internal pure returns (uint256[] memory sums) {
         assembly ("memory-safe") {
             sums := mload(0x40)
@@ -27,25 +28,9 @@ library LaneMath {
         }
     }
 
-    /// @dev Room for so many pairs and the empty one that completes the last turn; it holds anything.
-    function newPairs(uint256 count) internal pure returns (uint256[] memory pairs) {
-        assembly ("memory-safe") {
-            pairs := mload(0x40)
-            mstore(pairs, add(shl(1, count), 2))
-            mstore(0x40, add(pairs, add(shl(6, count), 0x60)))
-        }
-    }
-
-    /// @dev Memory address of pair i: `scaledLots, 32 slot`.
-    function pairAt(uint256[] memory pairs, uint256 i) internal pure returns (uint256 at_) {
-        assembly ("memory-safe") {
-            at_ := add(add(pairs, 0x20), shl(6, i))
-        }
-    }
-
     /// @dev Adds `sum of scaledLots * lane word` of one page to the sums.
     /// @param sums Made by `newSums`.
-    /// @param pairs Made by `newPairs` for at least `count`: `scaledLots, 32 slot` alternating; the slots are overwritten.
+    /// @param pairs Made by `LanePairs.newPairs` for at least `count`: `scaledLots, 32 slot` alternating; the slots are overwritten.
     /// @param code Page.
     function accumulate(uint256[] memory sums, uint256[] memory pairs, uint256 count, address code, uint256 rows, uint256 laneWords)
         internal
@@ -53,8 +38,12 @@ library LaneMath {
     {
         uint256 lanes = _fetch(pairs, count, code, rows, laneWords);
         assembly ("memory-safe") {
-            // four sums for word `o / 32` of the lanes; s0 holds whole words until the three others are taken from it
-            function four(x, end, o) -> s0, s1, s2, s3 {
+            // adds to the four sums for word `o / 32` of the lanes
+            function four(x, end, o, into) {
+                let s0 := mload(into)
+                let s1 := mload(add(into, 0x20))
+                let s2 := mload(add(into, 0x40))
+                let s3 := mload(add(into, 0x60))
                 for {} lt(x, end) { x := add(x, 0x80) } {
                     let q := mload(x)
                     let w := mload(add(mload(add(x, 0x20)), o))
@@ -75,17 +64,16 @@ library LaneMath {
                     s2 := add(s2, add(mul(q, and(shr(32, w), LANE_MASK)), mul(r, and(shr(32, v), LANE_MASK))))
                     s3 := add(s3, add(mul(q, and(shr(48, w), LANE_MASK)), mul(r, and(shr(48, v), LANE_MASK))))
                 }
-                s0 := sub(s0, add(shl(16, s1), add(shl(32, s2), shl(48, s3))))
+                mstore(into, s0)
+                mstore(add(into, 0x20), s1)
+                mstore(add(into, 0x40), s2)
+                mstore(add(into, 0x60), s3)
             }
             let first := add(pairs, 0x20)
             let end := add(first, shl(6, count))
             let into := add(sums, 0x20)
             for { let o := 0 } lt(o, shl(5, laneWords)) { o := add(o, 0x20) } {
-                let s0, s1, s2, s3 := four(first, end, o)
-                mstore(into, add(mload(into), s0))
-                mstore(add(into, 0x20), add(mload(add(into, 0x20)), s1))
-                mstore(add(into, 0x40), add(mload(add(into, 0x40)), s2))
-                mstore(add(into, 0x60), add(mload(add(into, 0x60)), s3))
+                four(first, end, o, into)
                 into := add(into, 0x80)
             }
             // the copies are not needed again
@@ -100,18 +88,26 @@ library LaneMath {
             if (sums.length == 0) return 0;
             uint256 best;
             assembly ("memory-safe") {
-                function lesser(four, other) -> less {
-                    // top bit of each field: four >= other
-                    let larger := and(sub(or(four, SUM_TOP), other), SUM_TOP)
-                    less := xor(four, and(xor(four, other), sub(larger, shr(63, larger))))
+                // Each field of `four + 2^63 - other` has its top bit set if other <= four, and below it how much less it is; that is taken off.
+                function lesser(four, raised) -> less {
+                    let larger := and(raised, SUM_TOP)
+                    less := sub(four, and(raised, sub(larger, shr(63, larger))))
                 }
+                best := not(SUM_TOP)
                 let x := add(sums, 0x20)
-                best := add(mload(x), SUM_BIAS)
-                for { let end := add(x, shl(5, mload(sums))) } lt(x, end) { x := add(x, 0x40) } {
-                    best := lesser(lesser(best, add(mload(x), SUM_BIAS)), add(mload(add(x, 0x20)), SUM_BIAS))
+                for { let end := add(x, shl(5, mload(sums))) } lt(x, end) { x := add(x, 0x80) } {
+                    let a := mload(add(x, 0x20))
+                    let b := mload(add(x, 0x40))
+                    let c := mload(add(x, 0x60))
+                    // 2^63 less the bias of `other`, which clears its borrows, is the bias
+                    best := lesser(best, sub(add(best, SUM_BIAS), a))
+                    best := lesser(best, sub(add(best, SUM_BIAS), b))
+                    best := lesser(best, sub(add(best, SUM_BIAS), c))
+                    a := sub(mload(x), add(shl(16, a), add(shl(32, b), shl(48, c))))
+                    best := lesser(best, sub(add(best, SUM_BIAS), a))
                 }
-                best := lesser(best, shr(128, best))
-                best := and(lesser(best, shr(64, best)), 0xffffffffffffffff)
+                best := lesser(best, sub(add(best, SUM_TOP), shr(128, best)))
+                best := and(lesser(best, sub(add(best, SUM_TOP), shr(64, best))), 0xffffffffffffffff)
             }
             return int256(best) - (1 << 62) - scaledLots * int256(LANE_BIAS);
         }

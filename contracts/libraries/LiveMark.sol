@@ -40,8 +40,27 @@ struct SpotState {
 /// @notice A record is a mark, a slope and a curvature at the reference spot; convexity and slope bound what they may extrapolate to.
 /// @dev Nothing here reverts, whatever the words hold: a reference spot of zero leaves only the mark and the slope.
 library LiveMark {
-    /// @dev State of a page at a price. Prices above MAX_SPOT_TICKS count as that.
+    /// @dev One state, all zero. In a list, as Solidity writes zeros word by word into whatever struct a function returns.
+    function newStates() internal pure returns (SpotState[] memory one) {
+        assembly ("memory-safe") {
+            // 12 words; star 0x120 is an empty list
+            one := mload(0x40)
+            let s := add(one, 0x40)
+            mstore(0x40, add(s, 0x180))
+            calldatacopy(s, calldatasize(), 0x180)
+            mstore(one, 1)
+            mstore(add(one, 0x20), s)
+            mstore(add(s, 0x120), 0x60)
+        }
+    }
+
+    /// @dev State of a page at a price.
     function stateAt(uint256 head0, uint256 head2, uint256 spotTicks, uint256 timestamp) internal pure returns (SpotState memory s) {
+        set(s, head0, head2, spotTicks, timestamp);
+    }
+
+    /// @dev Makes a state that of a page at a price. Prices above MAX_SPOT_TICKS count as that.
+    function set(SpotState memory s, uint256 head0, uint256 head2, uint256 spotTicks, uint256 timestamp) internal pure {
         unchecked {
             int256 spot0 = int256(PageLayout.referenceSpot(head0));
             if (spotTicks > MAX_SPOT_TICKS) spotTicks = MAX_SPOT_TICKS;

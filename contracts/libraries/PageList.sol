@@ -4,7 +4,6 @@ pragma solidity ^0.8.24;
 import {BookWalk} from "./BookWalk.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {Shelf, Shelves} from "./Shelf.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @dev Largest number of positions read from one page: what a book has room for.
 uint256 constant MAX_BOOK_POSITIONS = 128;
@@ -22,18 +21,15 @@ library PageLists {
     function room(uint256 list, Shelf memory shelf) internal pure returns (PageCopy[] memory pages, uint256 most, uint256 book, uint256 words) {
         unchecked {
             uint256 count;
-            words = 1;
-            for (uint256 rest = list; rest != 0; rest >>= 16) {
-                uint256 positions = Math.min((rest >> 8) & 0xff, MAX_BOOK_POSITIONS);
-                words += 1 + BookWalk.wordsOf(positions);
-                if (positions > most) most = positions;
-                ++count;
-            }
+            for (uint256 rest = list; rest != 0; rest >>= 16) ++count;
             pages = newList(count);
-            book = PageCopies.allocate(words);
+            // taken at the end, when its length is known
+            book = PageCopies.allocate(0);
             uint256 at_ = book + 32;
             for (uint256 i; i < count; ++i) {
-                uint256 positions = Math.min((list >> 8) & 0xff, MAX_BOOK_POSITIONS);
+                uint256 positions = (list >> 8) & 0xff;
+                if (positions > MAX_BOOK_POSITIONS) positions = MAX_BOOK_POSITIONS;
+                if (positions > most) most = positions;
                 PageCopy memory page = pages[i];
                 (page.id, page.count, page.words) = (list & 0xff, positions, at_ + 32);
                 page.place = shelf.indexOf(page.id);
@@ -41,6 +37,8 @@ library PageLists {
                 at_ += 32 + 32 * BookWalk.wordsOf(positions);
                 list >>= 16;
             }
+            words = (at_ - book) >> 5;
+            PageCopies.allocate(words);
         }
     }
 

@@ -7,7 +7,7 @@ import {PageCopy} from "./PageCopies.sol";
 import {IVaultPriceFeed} from "../interfaces/IPriceFeed.sol";
 
 /// @notice What a walk over one page's positions found besides sums.
-/// @param pairs Made by `LaneMath.newPairs`; scaled lots and slot of every position that risks anything.
+/// @param pairs Made by `LanePairs.newPairs`; scaled lots and slot of every position that risks anything.
 /// @param end Memory address behind the last of them.
 /// @param drifts Byte d is not zero if one of them has drift shift d.
 /// @param missing Whether the page lacks a position.

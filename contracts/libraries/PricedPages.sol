@@ -7,6 +7,7 @@ import {BookWalk} from "./BookWalk.sol";
 import {Exposure} from "./Exposure.sol";
 import {MAX_PRICE_AGE} from "./Instruments.sol";
 import {LaneMath} from "./LaneMath.sol";
+import {LanePairs} from "./LanePairs.sol";
 import {LiveMark, SpotState} from "./LiveMark.sol";
 import {PageBook} from "./PageBook.sol";
 import {PageCopy} from "./PageCopies.sol";
@@ -63,7 +64,7 @@ library PricedPages {
             Exposure memory sums;
             sums.underlying = priced.underlying;
             Walk memory found;
-            (found.pairs, found.feed) = (LaneMath.newPairs(parts.count), feed);
+            (found.pairs, found.feed) = (LanePairs.newPairs(parts.count), feed);
             BookWalk.walk(page, sums, priced.spot, found);
             return sums.value * int256(PageLayout.tick(priced.words[0]));
         }

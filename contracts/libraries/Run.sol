@@ -54,3 +54,31 @@ struct Run {
     uint256 maintenanceFloor;
     uint256 liquidity;
 }
+
+/// @title Assessments that begin
+library Runs {
+    /// @dev One, all zero. In a list, as Solidity writes zeros word by word into whatever struct a function returns.
+    function fresh() internal pure returns (Run[] memory one) {
+        assembly ("memory-safe") {
+            // 26 words, and 9 of its margin; pages 0x40, exposures 0x60, laneSums 0x140, pairs 0x180 are empty lists
+            one := mload(0x40)
+            let run := add(one, 0x40)
+            mstore(0x40, add(run, 0x460))
+            calldatacopy(run, calldatasize(), 0x460)
+            mstore(one, 1)
+            mstore(add(one, 0x20), run)
+            mstore(run, add(run, 0x340))
+            mstore(add(run, 0x40), 0x60)
+            mstore(add(run, 0x60), 0x60)
+            mstore(add(run, 0x140), 0x60)
+            mstore(add(run, 0x180), 0x60)
+        }
+    }
+
+    /// @dev One for the same account: it has what does not depend on the manifest.
+    function again(Run memory run) internal pure returns (Run[] memory one) {
+        one = fresh();
+        Run memory next = one[0];
+        (next.pages, next.pairs, next.book, next.bookWords) = (run.pages, run.pairs, run.book, run.bookWords);
+    }
+}

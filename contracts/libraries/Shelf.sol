@@ -29,6 +29,23 @@ struct Shelf {
 /// @title Pages and prices that several assessments share
 /// @dev Copies on the shelf are read only: what a book leaves in tables is each assessment's own.
 library Shelves {
+    /// @dev An empty one. In a list, as Solidity writes zeros word by word into whatever struct a function returns.
+    function fresh(IMarginOracle oracle, IVaultPriceFeed feed) internal pure returns (Shelf[] memory one) {
+        assembly ("memory-safe") {
+            // 9 words; current 0x80, baseline 0xa0, prices 0x100 are empty lists
+            one := mload(0x40)
+            let shelf := add(one, 0x40)
+            mstore(0x40, add(shelf, 0x120))
+            calldatacopy(shelf, calldatasize(), 0x120)
+            mstore(one, 1)
+            mstore(add(one, 0x20), shelf)
+            mstore(add(shelf, 0x80), 0x60)
+            mstore(add(shelf, 0xa0), 0x60)
+            mstore(add(shelf, 0x100), 0x60)
+        }
+        (one[0].oracle, one[0].feed) = (oracle, feed);
+    }
+
     /// @dev Makes sure that a page will be read. Only before anything was.
     function add(Shelf memory shelf, uint256 id) internal pure {
         unchecked {
@@ -39,6 +56,18 @@ library Shelves {
     /// @dev The same for the page list of an account.
     function addAll(Shelf memory shelf, uint256 list) internal pure {
         for (; list != 0; list >>= 16) add(shelf, list & 0xff);
+    }
+
+    /// @dev The same for one account, to an empty shelf: its list names no page twice.
+    function fill(Shelf memory shelf, uint256 list) internal pure {
+        unchecked {
+            (uint256 ids, uint256 bit) = (0, 0);
+            for (; list != 0; list >>= 16) {
+                ids |= (list & 0xff) << bit;
+                bit += 8;
+            }
+            (shelf.ids, shelf.count) = (ids, bit >> 3);
+        }
     }
 
     /// @dev Place of a page; the number of pages if it is not there.

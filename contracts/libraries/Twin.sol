@@ -30,6 +30,7 @@ struct Twin {
 /// @title Pages that are walked under two manifests at once
 /// @dev A twin knows sums only, of plain positions only: no lanes and no drift. Whoever needs those, or finds it unclean, walks the baseline's page by itself.
 library Twins {
+    using LiveMark for SpotState;
     using Shelves for Shelf;
 
     /// @dev Gives a page its twin, if the baseline has one like it and its underlying a price.
@@ -43,7 +44,8 @@ library Twins {
             if (PageLayout.rows(head0) != page.rows || PageLayout.underlying(head0) != u.underlying) return;
             Twin memory twin;
             (twin.records, twin.clean) = (head + PAGE_HEAD_BYTES, true);
-            SpotState memory s = LiveMark.stateAt(head0, PageCopies.load(head + 64), u.spot, block.timestamp);
+            SpotState memory s = LiveMark.newStates()[0];
+            s.set(head0, PageCopies.load(head + 64), u.spot, block.timestamp);
             if (page.table != 0) twin.table = PageCopies.zeroWords(page.rows);
             assembly ("memory-safe") {
                 // spot 0x80; page: twin 0x100

@@ -96,8 +96,15 @@ abstract contract OracleRing is OracleConfig {
         }
         if (position == 0) return words;
         words[0] |= isBaseline << 120;
-        for (uint256 i; i < count; ++i) {
-            words[i + 1] = pageWords[(position << 8) | ((packedPages >> (8 * i)) & 0xff)];
+        // words[i + 1] = pageWords[(position << 8) | ((packedPages >> (8 * i)) & 0xff)] for i < count
+        assembly ("memory-safe") {
+            mstore(0x20, pageWords.slot)
+            let into := add(words, 0x40)
+            for { let end := add(into, shl(5, count)) } lt(into, end) { into := add(into, 0x20) } {
+                mstore(0, or(shl(8, position), and(packedPages, 0xff)))
+                mstore(into, sload(keccak256(0, 0x40)))
+                packedPages := shr(8, packedPages)
+            }
         }
     }
 

@@ -161,7 +161,7 @@ abstract contract VaultAccounts is VaultStorage {
         require(to == account.owner() || msg.sender == account.owner(), NotAuthorised(account, msg.sender));
         require(value != 0, ZeroAmount());
         word = ledger.accounts[account];
-        require(!word.inAuction(), InAuction(account));
+        _requireNoAuction(account, word);
         require(woundDownAt == 0 || accountsWithPositions == 0, AccountsNotSettled(accountsWithPositions));
     }
 

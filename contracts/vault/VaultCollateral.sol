@@ -29,7 +29,7 @@ abstract contract VaultCollateral is VaultStorage {
         uint256 key = Book.keyOf(slot, PageLayout.generation(terms));
         require(PageLayout.kind(terms) == KIND_SPOT, UnknownInstrument(page, slot, key >> 8));
         uint256 oldWord = ledger.accounts[account];
-        require(!oldWord.inAuction(), InAuction(account));
+        _requireNoAuction(account, oldWord);
         (uint256 word,, int256 newLots) = Book.addLots(ledger, account, oldWord, page, key, lots);
         bool fits = lots > 0 ? Book.inRange(newLots, PageLayout.shift(terms)) : newLots >= 0;
         require(fits, LotsOutOfRange(newLots, PageLayout.shift(terms)));

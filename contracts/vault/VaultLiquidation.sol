@@ -25,17 +25,18 @@ abstract contract VaultLiquidation is VaultStorage {
     /* LIQUIDATION: liquidator only */
 
     /// @inheritdoc IMarginVault
-    function beginAuction(bytes32 account, uint256 loss) external onlyLiquidator notWoundDown nonReentrant {
+    function beginAuction(bytes32 account, uint256 loss, uint256 mark) external onlyLiquidator notWoundDown nonReentrant {
         uint256 word = ledger.accounts[account];
-        require(!word.inAuction(), InAuction(account));
+        _requireNoAuction(account, word);
         require(word.lastCheckBlock() != block.number, CheckedThisBlock(account));
-        ledger.accounts[account] = word.withAuction(true);
-        _bookLoss(account, loss);
+        ledger.accounts[account] = word.withAuction(mark);
+        // None is booked outside auctions.
+        if (loss != 0) _bookLoss(account, loss);
     }
 
     /// @inheritdoc IMarginVault
     function endAuction(bytes32 account) external onlyLiquidator nonReentrant {
-        ledger.accounts[account] = ledger.accounts[account].withAuction(false);
+        ledger.accounts[account] = ledger.accounts[account].withoutAuction();
         _bookLoss(account, 0);
     }
 
@@ -55,7 +56,7 @@ abstract contract VaultLiquidation is VaultStorage {
         uint256 oldFrom = ledger.accounts[from];
         uint256 oldTo = ledger.accounts[to];
         require(from != to, SameAccount(from));
-        require(!oldTo.inAuction(), InAuction(to));
+        _requireNoAuction(to, oldTo);
         uint256 newFrom;
         uint256 newTo;
         (newFrom, newTo, value) = BookTransfer.move(ledger, from, to, fractionWad, ORACLE, FEED);
@@ -98,7 +99,7 @@ abstract contract VaultLiquidation is VaultStorage {
     {
         require(account != opposite, SameAccount(account));
         require(lots != 0, ZeroLots());
-        require(!ledger.accounts[opposite].inAuction(), InAuction(opposite));
+        _requireNoAuction(opposite, ledger.accounts[opposite]);
         uint256 key = Book.keyOf(slot, PageLayout.generation(REGISTRY.terms(page, slot)));
         Instrument memory found = MarginEngine.instrument(ORACLE, FEED, page, slot, Book.generationOf(key));
         require(found.flags & (MARGIN_STALE | MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, PriceStale(found.underlying));

@@ -51,10 +51,10 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     uint256 public deficit;
     uint256 public bookedLosses;
     uint256 public reserve;
-    address public liquidator;
     IInsuranceFund public insuranceFund;
+    address public liquidator;
     bool public tradingPaused;
-    /// @dev When the wind-down began; zero in normal times. Beside the pause, as trades ask for both: 20 + 1 + 5.
+    /// @dev When the wind-down began; zero in normal times. Beside what trades and liquidations ask for with it: 20 + 1 + 5.
     uint40 internal woundDownAt;
     /// @inheritdoc IMarginVault
     ICollateralDesk public collateralDesk;
@@ -89,7 +89,7 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     /* MODIFIERS */
 
     modifier onlyLiquidator() {
-        require(msg.sender == liquidator, NotLiquidator(msg.sender));
+        _requireLiquidator();
         _;
     }
 
@@ -99,6 +99,15 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     }
 
     /* INTERNALS */
+
+    /// @dev This and the next in one place, for the size of the code.
+    function _requireLiquidator() private view {
+        require(msg.sender == liquidator, NotLiquidator(msg.sender));
+    }
+
+    function _requireNoAuction(bytes32 account, uint256 word) internal pure {
+        require(!word.inAuction(), InAuction(account));
+    }
 
     /// @dev Writes an account word and keeps the count of accounts with positions.
     function _store(bytes32 account, uint256 oldWord, uint256 newWord) internal {

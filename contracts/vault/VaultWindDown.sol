@@ -55,7 +55,7 @@ abstract contract VaultWindDown is VaultExpiry {
         (uint256 word, int256 worth) = Settlement.close(ledger, windDownPrices, windDownValues, _sources(), account);
         int256 cash = oldWord.cash() + worth;
         emit WindDownSettled(account, cash > 0 ? cash : int256(0));
-        word = word.withAuction(false);
+        word = word.withoutAuction();
         // What remains is collateral.
         if (word.hasPositions()) word = word.withSettled();
         uint256 hole = _storeFlat(account, oldWord, word, cash);

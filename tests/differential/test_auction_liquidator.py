@@ -98,9 +98,8 @@ def test_INV_18_start__when_below_maintenance__marks_the_account_once(
     crash(system, 8)
     start(system, borrower)
     assert has_auction(system, borrower)
-    began = (system.evm.timestamp, system.feed.contract.liveSeconds())
-    assert system.liquidator.auction(borrower) == (*began, False)
-    with pytest.raises(Revert, match="AlreadyInAuction"):
+    assert system.liquidator.auction(borrower) == (True, system.feed.contract.liveSeconds(), False)
+    with pytest.raises(Revert, match="InAuction"):
         system.liquidator.start(borrower, ())
 
 
@@ -658,7 +657,7 @@ def test_a_token_that_calls_back_from_the_fund_finds_every_entry_closed(
 @pytest.mark.parametrize(
     ("entry", "arguments"),
     [
-        ("beginAuction", (bytes(32), 0)),
+        ("beginAuction", (bytes(32), 0, 0)),
         ("endAuction", (bytes(32),)),
         ("bookLoss", (bytes(32), 1)),
         ("moveSlice", (bytes(32), bytes(32), 1)),

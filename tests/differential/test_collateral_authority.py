@@ -97,8 +97,8 @@ def test_INV_25_what_is_the_desks_alone_equals_the_reference(
             system.evm.advance(1)
             if move["shut"]:  # nothing moves in an auction; interest waits only because the desk does
                 twin.both(
-                    partial(vault.beginAuction, key, 0, sender=LIQUIDATOR),
-                    partial(slices.begin_auction, ledger, key, 0, sender=address(LIQUIDATOR)),
+                    partial(vault.beginAuction, key, 0, 0, sender=LIQUIDATOR),
+                    partial(slices.begin_auction, ledger, key, 0, 0, sender=address(LIQUIDATOR)),
                 )
             if move["interest"] is not None:
                 pair: Call = (

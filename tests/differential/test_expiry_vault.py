@@ -432,7 +432,7 @@ def test_a_book_of_128_positions_is_settled(full: System) -> None:
             )
         vault, liquidator = system.vault, role("liquidator")
         system.evm.advance(12)
-        vault.beginAuction(accounts[0], 0, sender=liquidator)
+        vault.beginAuction(accounts[0], 0, 0, sender=liquidator)
         vault.moveSlice(accounts[0], accounts[1], 10**18, sender=liquidator)
         vault.endAuction(accounts[0], sender=liquidator)
         expiry = system.markets[0].instruments[1].expiry_hour * HOUR_S

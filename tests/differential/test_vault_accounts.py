@@ -61,7 +61,7 @@ def test_anyone_may_deposit_for_anyone(system: System) -> None:
 def test_a_deposit__while_paused_or_in_auction__succeeds(system: System) -> None:
     account = system.open(BORROWER, 10)
     system.vault.pauseTrading(sender=GUARDIAN)
-    system.vault.beginAuction(account, 0, sender=LIQUIDATOR)
+    system.vault.beginAuction(account, 0, 0, sender=LIQUIDATOR)
     system.deposit(account, TOKEN)
     assert system.cash(account) == 11 * TOKEN
 
@@ -186,7 +186,7 @@ def test_liquidator_and_fund_are_named_once(system: System) -> None:
 
 
 LIQUIDATOR_ONLY = [
-    ("beginAuction", (bytes(32), 0)),
+    ("beginAuction", (bytes(32), 0, 0)),
     ("endAuction", (bytes(32),)),
     ("bookLoss", (bytes(32), 1)),
     ("moveSlice", (bytes(32), b"\1".rjust(32), 1)),
@@ -248,9 +248,23 @@ def test_a_withdrawal__with_positions_or_in_auction_or_of_nothing__reverts(syste
     with pytest.raises(Revert, match="PositionsOpen"):
         system.vault.withdraw(account, TOKEN, BORROWER, sender=BORROWER)
     system.evm.advance(12)
-    system.vault.beginAuction(other, 0, sender=LIQUIDATOR)
+    system.vault.beginAuction(other, 0, 0, sender=LIQUIDATOR)
     with pytest.raises(Revert, match="InAuction"):
         system.vault.withdraw(other, TOKEN, STRANGER, sender=STRANGER)
+
+
+def test_what_an_auction_was_marked_with_goes_with_it(system: System) -> None:
+    account, other = system.open(BORROWER, 1_000), system.open(STRANGER, 1_000)
+    system.trade(account, other, lots=1)
+    vault, block = system.vault, (2**40 - 1) << 112
+    checked = vault.accountWord(account)
+    assert checked & block == system.evm.number << 112
+    system.evm.advance(12)
+    mark = 0xAB_CDEF_0123
+    vault.beginAuction(account, 0, mark, sender=LIQUIDATOR)
+    assert vault.accountWord(account) == checked & ~block | mark << 112 | 1 << 96
+    vault.endAuction(account, sender=LIQUIDATOR)
+    assert vault.accountWord(account) == checked & ~block
 
 
 # The share of a deficit
@@ -282,7 +296,7 @@ def test_an_exit_leaves_the_haircut_of_the_others_as_it_was(
         for account, units in zip(accounts, deposits, strict=True):
             system.deposit(account, units)
         system.vault.coverLoss(account_id(KEEPER), loss, sender=LIQUIDATOR)
-        system.vault.beginAuction(account_id(KEEPER, 1), booked, sender=LIQUIDATOR)
+        system.vault.beginAuction(account_id(KEEPER, 1), booked, 0, sender=LIQUIDATOR)
         before = system.vault.exitHaircutWad()
         owner = system.owner(accounts[0])
         paid = system.vault.withdraw(accounts[0], deposits[0], owner, sender=owner)
@@ -296,7 +310,7 @@ def test_an_exit_leaves_the_haircut_of_the_others_as_it_was(
 
 def test_a_booked_loss_is_withheld_before_it_is_real_and_kept_for_it(system: System) -> None:
     account, failing = system.open(BORROWER, 100), system.open(STRANGER)
-    system.vault.beginAuction(failing, 10 * TOKEN, sender=LIQUIDATOR)
+    system.vault.beginAuction(failing, 10 * TOKEN, 0, sender=LIQUIDATOR)
     assert system.vault.exitHaircutWad() == 10**17
     assert system.vault.withdraw(account, 50 * TOKEN, BORROWER, sender=BORROWER) == 45 * TOKEN
     assert system.vault.reserve() == 5 * TOKEN
@@ -318,7 +332,7 @@ def test_a_booked_loss_is_withheld_before_it_is_real_and_kept_for_it(system: Sys
 def test_INV_04_an_exit_first_lets_the_reserve_repay_the_deficit(system: System) -> None:
     """Who left while a loss was booked paid for a part of it; the fund is asked, and others bear, only what is left."""
     leaver, stayer, failing = system.open(BORROWER, 100), system.open(STRANGER, 100), system.open(KEEPER)
-    system.vault.beginAuction(failing, 40 * TOKEN, sender=LIQUIDATOR)
+    system.vault.beginAuction(failing, 40 * TOKEN, 0, sender=LIQUIDATOR)
     assert system.vault.withdraw(leaver, 100 * TOKEN, BORROWER, sender=BORROWER) == 80 * TOKEN
     system.vault.coverLoss(failing, 40 * TOKEN, sender=LIQUIDATOR)
     system.vault.endAuction(failing, sender=LIQUIDATOR)
@@ -337,7 +351,7 @@ def test_INV_04_an_exit_first_lets_the_reserve_repay_the_deficit(system: System)
 def test_what_the_fund_can_cover_is_not_withheld(system: System) -> None:
     account, failing = system.open(BORROWER, 100), system.open(STRANGER)
     system.endow_fund(1_000)
-    system.vault.beginAuction(failing, 10 * TOKEN, sender=LIQUIDATOR)
+    system.vault.beginAuction(failing, 10 * TOKEN, 0, sender=LIQUIDATOR)
     assert system.vault.exitHaircutWad() == 0
     assert system.vault.withdraw(account, 50 * TOKEN, BORROWER, sender=BORROWER) == 50 * TOKEN
 

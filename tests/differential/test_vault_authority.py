@@ -128,8 +128,11 @@ def owned(twin: Twin, call: dict[str, Any], caller: str) -> Call:
         "beginAuction": slices.begin_auction,
         "bookLoss": slices.book_loss,
     }
-    return partial(getattr(vault, entry), key, amount, sender=caller), partial(
-        begun[entry], ledger, key, amount, sender=sender
+    more = (
+        (amount & 1,) if entry == "beginAuction" else ()
+    )  # the mark: since no live second, perhaps by a proof
+    return partial(getattr(vault, entry), key, amount, *more, sender=caller), partial(
+        begun[entry], ledger, key, amount, *more, sender=sender
     )
 
 

@@ -61,7 +61,7 @@ def perform(system: System, action: tuple[object, ...]) -> None:
                 system.vault.endAuction(ACCOUNTS[i], sender=LIQUIDATOR)
             else:
                 system.evm.advance(1)
-                system.vault.beginAuction(ACCOUNTS[i], loss, sender=LIQUIDATOR)
+                system.vault.beginAuction(ACCOUNTS[i], loss, 0, sender=LIQUIDATOR)
         case ("distribute",):
             system.vault.distributeFees(VENUE)
 

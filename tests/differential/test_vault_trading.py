@@ -186,7 +186,7 @@ def test_a_fill__of_nothing_or_with_itself_or_of_the_unknown__reverts(
 
 @pytest.mark.parametrize("side", [0, 1])
 def test_an_account_in_auction_does_not_trade(system: System, pair: tuple[bytes, bytes], side: int) -> None:
-    system.vault.beginAuction(pair[side], 0, sender=LIQUIDATOR)
+    system.vault.beginAuction(pair[side], 0, 0, sender=LIQUIDATOR)
     with pytest.raises(Revert, match="InAuction"):
         system.trade(*pair, lots=1)
 

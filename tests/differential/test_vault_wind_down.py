@@ -97,7 +97,7 @@ def test_once_begun_nothing_comes_in_and_nothing_trades(system: System) -> None:
     with pytest.raises(Revert, match="WoundDown"):
         system.trade(*ACCOUNTS[:2], lots=-1)
     with pytest.raises(Revert, match="WoundDown"):
-        system.vault.beginAuction(ACCOUNTS[0], 0, sender=role("liquidator"))
+        system.vault.beginAuction(ACCOUNTS[0], 0, 0, sender=role("liquidator"))
     with pytest.raises(Revert, match="WoundDown"):
         system.vault.distributeFees(VENUE)
     with pytest.raises(Revert, match="AccountsNotSettled"):
@@ -206,7 +206,7 @@ def test_the_fund_pays_for_a_loss_before_it_is_shared(system: System) -> None:
 
 def test_an_account_in_auction_is_settled_like_any_other(system: System) -> None:
     system.evm.advance(12)
-    system.vault.beginAuction(ACCOUNTS[0], 7 * TOKEN, sender=role("liquidator"))
+    system.vault.beginAuction(ACCOUNTS[0], 7 * TOKEN, 0, sender=role("liquidator"))
     start(system)
     price(system)
     for account in ACCOUNTS:

@@ -7,6 +7,7 @@ import {FillEngine} from "../../contracts/FillEngine.sol";
 import {AccountWord} from "../../contracts/libraries/AccountWord.sol";
 import {CertificateList} from "../../contracts/libraries/CertificateList.sol";
 import {LaneMath} from "../../contracts/libraries/LaneMath.sol";
+import {LanePairs} from "../../contracts/libraries/LanePairs.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
 import {Shelf, Shelves} from "../../contracts/libraries/Shelf.sol";
 import {LiveMark} from "../../contracts/libraries/LiveMark.sol";
@@ -104,7 +105,7 @@ contract EngineHarness {
         returns (int256)
     {
         uint256[] memory sums = LaneMath.newSums(laneWords);
-        uint256[] memory pairs = LaneMath.newPairs(slots.length);
+        uint256[] memory pairs = LanePairs.newPairs(slots.length);
         int256 total;
         for (uint256 turn; turn < turns; ++turn) {
             for (uint256 i; i < slots.length; ++i) {

@@ -144,7 +144,10 @@ class AuthorityRules(TradingRules):
         other, caller = self.twin.accounts[SAVER], CALLERS[who]
         told = {"sender": address(caller)}
         calls: dict[str, tuple[tuple[Any, ...], Any]] = {
-            "beginAuction": ((key, units), lambda: slices.begin_auction(vault, key, units, **told)),
+            "beginAuction": (
+                (key, units, 0),
+                lambda: slices.begin_auction(vault, key, units, 0, **told),
+            ),
             "endAuction": ((key,), lambda: slices.end_auction(vault, key, **told)),
             "bookLoss": ((key, units), lambda: slices.book_loss(vault, key, units, **told)),
             "coverLoss": ((key, units), lambda: slices.cover_loss(vault, key, units, **told)),

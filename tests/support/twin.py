@@ -296,7 +296,7 @@ class Twin:
             word = account_word(
                 account.book,
                 cash=account.cash,
-                last_check_block=account.last_check_block,
+                last_check_block=account.mark if account.in_auction else account.last_check_block,
                 flags=int(account.in_auction) | account.settled << 1,
             )
             request = (account.request.value, account.request.requested_at) if account.request else (0, 0)

@@ -30,7 +30,7 @@ _NOT_NOW = frozenset(
         "PriceGapTooRecent",
         "PriceStale",
         "CheckedThisBlock",
-        "AlreadyInAuction",
+        "InAuction",
         "NotInAuction",
     }
 )
@@ -273,8 +273,8 @@ class Bidder:
         """Start what can be started, and bid once in every open auction; return the purchases."""
         purchases = []
         for account in accounts:
-            started_at, *_ = self._system.liquidator.call("auction", account)
-            if not started_at and not self.start(account):
+            is_open, *_ = self._system.liquidator.call("auction", account)
+            if not is_open and not self.start(account):
                 continue
             health = self.health(account)
             if not health.liquidatable:

@@ -24,6 +24,8 @@ class Account:
 
     Attributes
     ----------
+    mark
+        What the liquidator wants kept of its auction.
     settled
         Whether a wind-down has settled it and what remains in its book is collateral.
     debt
@@ -34,6 +36,7 @@ class Account:
     book: Book = field(default_factory=Book)
     last_check_block: int = 0
     in_auction: bool = False
+    mark: int = 0
     loss: int = 0
     request: Request | None = None
     settled: bool = False
@@ -43,6 +46,10 @@ class Account:
     def is_open(self) -> bool:
         """Say whether the account holds positions for which a wind-down would still have to wait."""
         return bool(self.book) and not self.settled
+
+    def leave_auction(self) -> None:
+        """Take off the mark of an auction, which stood where the block of the last check does."""
+        self.in_auction, self.mark, self.last_check_block = False, 0, 0
 
     def copy(self) -> "Account":
         """Return an account that can be changed alone."""

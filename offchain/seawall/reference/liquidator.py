@@ -1,8 +1,6 @@
 """Auctions of accounts that fail maintenance."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from seawall.reference.auction import PREMIUM_MAX_S, largest_fraction_wad, premium_factor_wad, split
@@ -36,11 +34,16 @@ class Auction(NamedTuple):
 
 @dataclass(slots=True)
 class Liquidator:
-    """Hold the auctions of a vault by account. The vault must name its address."""
+    """Auction the accounts of a vault, which keeps what an auction is known by. The vault must name its address."""
 
     vault: Vault
     address: bytes = b"liquidator"
-    auctions: dict[bytes, Auction] = field(default_factory=dict)
+
+    @property
+    def auctions(self) -> dict[bytes, Auction]:
+        """Return the open auctions by account."""
+        held = self.vault.accounts.items()
+        return {key: Auction(one.mark >> 1, bool(one.mark & 1)) for key, one in held if one.in_auction}
 
     def start(self, key: bytes, certificates: Certificates = ()) -> None:
         """Start an auction.
@@ -51,13 +54,12 @@ class Liquidator:
             If the account is healthy, without a price, or prices came back less than five minutes ago.
         """
         world = self.vault.world
-        require(key not in self.auctions, "AlreadyInAuction", key)
         health = self._unhealthy(key, certificates)
         fresh_since = health.current.fresh_since
         require(world.now >= fresh_since + START_DELAY_S, "PriceGapTooRecent", key, fresh_since)
-        begin_auction(self.vault, key, max(-health.equity, 0), sender=self.address)
         proven = bool(certificates) and not self.vault.health(key).liquidatable
-        self.auctions[key] = Auction(world.live_seconds, proven)
+        loss = max(-health.equity, 0)
+        begin_auction(self.vault, key, loss, world.live_seconds << 1 | proven, sender=self.address)
 
     def buy(
         self,
@@ -91,7 +93,7 @@ class Liquidator:
 
         def sold(part_wad: int) -> int:
             certificates = buyer_certificates, seller_certificates
-            with self._atomic():
+            with self.vault.atomic():
                 paid = self._sell(key, buyer, health, k_wad, part_wad, largest, *certificates)
                 self._require_paid(paid, max_paid)
             return paid
@@ -134,7 +136,7 @@ class Liquidator:
         """Close lots at the live value against an opposite account, an hour after the largest premium."""
         live = self._live_since(key)
         require(live >= DELEVERAGE_S, "TooEarly", DELEVERAGE_S - live)
-        with self._atomic():
+        with self.vault.atomic():
             before = self._unhealthy(key, certificates)
             deleverage(self.vault, key, opposite, page=page, slot=slot, lots=lots, sender=self.address)
             after = self.vault.health(key, certificates)
@@ -208,7 +210,6 @@ class Liquidator:
         if equity < 0 and not self.vault.account(key).book:
             cover_loss(self.vault, key, -equity, sender=self.address)
         end_auction(self.vault, key, sender=self.address)
-        del self.auctions[key]
 
     def _unhealthy(self, key: bytes, certificates: Certificates) -> Health:
         health = self.vault.health(key, certificates)
@@ -237,14 +238,3 @@ class Liquidator:
     def _live_since(self, key: bytes) -> int:
         require(key in self.auctions, "NotInAuction", key)
         return self.vault.world.live_seconds - self.auctions[key].live
-
-    @contextmanager
-    def _atomic(self) -> Iterator[None]:
-        """Undo everything in the block if it is rejected, as a revert does."""
-        auctions = dict(self.auctions)
-        try:
-            with self.vault.atomic():
-                yield
-        except Rejected:
-            self.auctions = auctions
-            raise

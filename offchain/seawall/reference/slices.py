@@ -32,7 +32,7 @@ def _sellable(vault: Vault, page: int, position: Position) -> Instrument | None:
     return instrument if instrument is not None and instrument.priced else None
 
 
-def begin_auction(vault: Vault, key: bytes, loss: int, *, sender: bytes) -> None:
+def begin_auction(vault: Vault, key: bytes, loss: int, mark: int, *, sender: bytes) -> None:
     """Mark an account as being auctioned and book its loss.
 
     Raises
@@ -44,14 +44,17 @@ def begin_auction(vault: Vault, key: bytes, loss: int, *, sender: bytes) -> None
     account = vault.account(key)
     require(not account.in_auction, "InAuction", key)
     require(account.last_check_block != vault.world.block, "CheckedThisBlock", key)
-    account.in_auction, account.loss = True, loss
+    account.in_auction, account.mark = True, mark
+    if loss:  # none is booked outside auctions
+        account.loss = loss
 
 
 def end_auction(vault: Vault, key: bytes, *, sender: bytes) -> None:
     """Take the mark and the booked loss off an account."""
     vault.authority.require_liquidator(sender)
     account = vault.account(key)
-    account.in_auction, account.loss = False, 0
+    account.leave_auction()
+    account.loss = 0
 
 
 def book_loss(vault: Vault, key: bytes, loss: int, *, sender: bytes) -> None:

@@ -83,7 +83,7 @@ def settle_wind_down(vault: Vault, key: bytes) -> None:
                 tally(vault, listing.underlying(page), position.lots, 0)
             account.book.put(page, kept)
         hole = store_flat(vault, key, worth)
-        account.in_auction = False
+        account.leave_auction()
         if account.book:
             account.settled = True
             account.debt += hole
