@@ -170,6 +170,7 @@ class _Steps:
         means: Singles = sparse_tails(rows, single_precision(masses), len(self.weights)) @ self.straight
         return rows, masses, means
 
+    @np.errstate(under="ignore")
     def step(self, sharpness: Floats) -> None:
         """Move every measure towards the tail measure of the sum of the books it serves."""
         covered, log_weight = self.coverage(self.units), self.log_weight
@@ -178,10 +179,9 @@ class _Steps:
         before = np.take_along_axis(covered, serves[None], axis=0)[0]
         most = float(pressure(before, log_weight, sharp).max())
         current = _costs(before, log_weight, sharp, most)
-        with np.errstate(under="ignore"):
-            share = np.exp(np.maximum(np.float32(_SHARING) * (covered - before), np.float32(-50.0)))
-            share *= current / share.sum(axis=0)
-            share /= np.maximum(share.max(axis=1, keepdims=True), np.float32(1e-30))
+        share = np.exp(np.maximum(np.float32(_SHARING) * (covered - before), np.float32(-50.0)))
+        share *= current / share.sum(axis=0)
+        share /= np.maximum(share.max(axis=1, keepdims=True), np.float32(1e-30))
         rows, masses, means = self.tails(single_pnl(share, self.units))
         after = -np.einsum("nm,nm->n", means[serves], self.units)
 
@@ -197,6 +197,7 @@ class _Steps:
         move = single_precision(sizes)[:, None]
         self.values = (np.float32(1.0) - move) * self.values + move * means
 
+    @np.errstate(under="ignore")
     def reseed(self, sharpness: Floats) -> None:
         """Restart measures whose loss costs least at the books whose own tail measure gains most."""
         covered, log_weight = self.coverage(self.units), self.log_weight

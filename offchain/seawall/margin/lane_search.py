@@ -22,8 +22,9 @@ _ALONE = 0.75
 # Books of a kind, at most about so many, tell which scenarios matter.
 _SOUNDED = 400
 
-# What an adversary holds presses as a live book does that is so much better covered.
-_ADVERSARY_EASE = 0.58
+# What an adversary holds presses as a live book does that is so much better covered; where there is none, as a design
+# book: then nothing is taken from a book that is there.
+_ADVERSARY_EASE, _EASE_WITHOUT_LIVE = 0.58, 0.25
 
 # The last of so many parts of the linear programs is for live books: by so much do design books press less.
 _LAST_PROGRAMS, _LAST_EASE = 3, 4.0
@@ -173,11 +174,12 @@ class LaneSearch:
             found, values = np.concatenate([found, held]), np.concatenate([values, means])
         _, means = book_shortfall(self.cube, self.weights, found, alpha=self.alpha)
         sharpness = float(books.sharpness.max())
+        ease = _ADVERSARY_EASE if len(self.parts[0].units) else _EASE_WITHOUT_LIVE
         typical = float(np.median(books.log_weight[books.sharpness == sharpness]))
         return Books(
             units=found,
             means=means,
-            log_weight=np.full(wanted, typical - _ADVERSARY_EASE * sharpness),
+            log_weight=np.full(wanted, typical - ease * sharpness),
             sharpness=np.full(wanted, sharpness),
         )
 

@@ -14,7 +14,7 @@ from seawall.margin.lanes import choose_lanes, coverable, lane_bound, lane_cover
 from seawall.margin.settings import LaneSettings
 from seawall.margin.shortfall import book_shortfall, expected_shortfall
 
-LANES = LaneSettings(lanes=32, random_design_books=64)
+LANES = LaneSettings(lanes=32, iterations=60, random_design_books=64)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,9 @@ def test_an_adversary_finds_books_worse_than_any_design_book(market: tuple[Float
 
 def test_adversarial_lanes_make_the_adversarys_best_book_worse_for_it(market: tuple[Floats, Floats]) -> None:
     pnl, weights = market
-    chosen = choose_lanes(pnl, weights, np.empty((0, 5)), alpha=0.99, settings=LANES, seed=0)
+    chosen = choose_lanes(
+        pnl, weights, np.empty((0, 5)), alpha=0.99, settings=replace(LANES, iterations=200), seed=0
+    )
     legs = expected_shortfall(np.concatenate([pnl, -pnl], axis=1), weights).reshape(2, 5)
     starts = np.random.default_rng(1).normal(size=(40, 5))
 
