@@ -43,6 +43,26 @@ def test_sixty_four_lanes_cover_four_fifths_of_every_live_book(
     assert median > 0.93
 
 
+def test_a_larger_level_of_design_books_covers_them_better_and_live_ones_worse(
+    market: tuple[Floats, Floats], books: Floats
+) -> None:
+    pnl, weights = market
+    design = design_books(pnl, weights, random_books=LANES.random_design_books, seed=0)
+    least = []
+    for level in (0.1, 0.9):
+        settings = replace(LANES, lanes=16, design_level=level)
+        chosen = choose_lanes(pnl, weights, books, alpha=0.99, settings=settings, seed=0)
+        least.append(
+            [
+                np.quantile(lane_bound(chosen.values, some) / shortfall, 0.02)
+                for some in (books[:200], design)
+                for shortfall in (book_shortfall(pnl, weights, some, alpha=0.99)[0],)
+            ]
+        )
+    assert least[0][0] > least[1][0]
+    assert least[0][1] < least[1][1]
+
+
 def test_more_lanes_cover_more(market: tuple[Floats, Floats], books: Floats) -> None:
     medians = [coverage_of(market, books, replace(LANES, lanes=count))[1] for count in (16, 32, 64)]
     assert all(fewer < more for fewer, more in pairwise(medians))

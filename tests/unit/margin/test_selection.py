@@ -252,3 +252,20 @@ def test_trader_books__are_hedged_in_part_and_none_without_options(market: Marke
     assert np.median(variance) < 0.7
     spots_only = trader_books(market.pnl[:, :2], market.weights, np.arange(2), spots=2, count=8, seed=0)
     assert spots_only.shape == (0, 2)
+
+
+def test_trader_books__of_a_chain__hold_spreads_within_expiries_and_across_them(market: Market) -> None:
+    chain = Chain.of(DATED)
+    books = trader_books(market.pnl, market.weights, market.owner, spots=2, count=120, seed=4, chain=chain)[
+        :, 2:
+    ]
+    assert (books[:, ~chain.alive] == 0).all()
+    for row in range(8, len(books), 12):
+        near, far = (np.flatnonzero(book) for book in books[row + 1 : row + 3])
+        for calendar in (near, far):
+            assert len(set(chain.is_call[calendar])) == 1
+            assert len(set(chain.underlying[calendar])) == 1
+            assert books[row + 1 : row + 3].min() < 0 < books[row + 1 : row + 3].max()
+        call, put = np.flatnonzero(books[row + 3])
+        assert chain.is_call[call] != chain.is_call[put]
+        assert chain.hours[call] == chain.hours[put]
