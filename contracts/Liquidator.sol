@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ILiquidator} from "./interfaces/ILiquidator.sol";
-import {Certificate, IMarginVault, Margin} from "./interfaces/IMarginVault.sol";
+import {Certificate, IMarginVault, Margin, Sale, Sold} from "./interfaces/IMarginVault.sol";
 import {
     MARGIN_MISSING,
     MARGIN_NONE_PRICED,
@@ -12,9 +12,8 @@ import {
 } from "./interfaces/IMarginVault.sol";
 import {IVaultPriceFeed} from "./interfaces/IPriceFeed.sol";
 import {AccountWord} from "./libraries/AccountWord.sol";
-import {BookWalk} from "./libraries/BookWalk.sol";
 import {CertificateList} from "./libraries/CertificateList.sol";
-import {AuctionMath, PREMIUM_MAX_SECONDS, WAD} from "./libraries/AuctionMath.sol";
+import {AuctionMath, PREMIUM_MAX_SECONDS} from "./libraries/AuctionMath.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
@@ -27,28 +26,11 @@ uint256 constant DELEVERAGE_SECONDS = PREMIUM_MAX_SECONDS + 60 minutes;
 /// @dev Assumptions:
 /// 1. The vault obeys this contract alone in its liquidation section, and `health` cannot revert because of a book or a page, only because of a
 /// certificate.
-/// 2. `moveSlice` changes neither account's equity; `settleSlice` changes the seller's by `-fromShare` exactly.
+/// 2. `sellSlice` sells what is on sale at most, at the premium of that factor, and takes the mark off an account whose auction it ends.
 /// 3. `liveSeconds` never falls, and does not grow while no prices arrive.
 contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     using AccountWord for uint256;
     using CertificateList for Certificate[];
-
-    /* TYPES */
-
-    /// @param largestWad What is on sale at most, 1e18 = all.
-    /// @param proven Whether only a proof could begin the auction.
-    /// @param fundPays False while some position cannot be valued.
-    struct Sale {
-        bytes32 account;
-        bytes32 buyer;
-        int256 equity;
-        uint256 maintenance;
-        uint256 kWad;
-        uint256 fractionWad;
-        uint256 largestWad;
-        bool proven;
-        bool fundPays;
-    }
 
     /* IMMUTABLES */
 
@@ -90,31 +72,15 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         require(account != buyer, SameAccount(account));
         require(VAULT.isAuthorised(buyer, msg.sender), NotAuthorised(buyer, msg.sender));
         require(maxFractionWad != 0, ZeroFraction());
-        Sale memory sale = _sale(account, maxFractionWad, sellerCertificates);
-        sale.buyer = buyer;
-        if (maxFractionWad < WAD || sale.fractionWad == WAD) {
-            paid = _sell(sale, buyerCertificates, sellerCertificates);
-        } else {
-            try this.sell(sale, buyerCertificates, sellerCertificates) returns (int256 pays) {
-                paid = pays;
-            } catch (bytes memory reason) {
-                _requireHealthFell(reason, _showsOwn(account, sellerCertificates));
-                sale.fractionWad = WAD;
-                paid = _sell(sale, buyerCertificates, sellerCertificates);
-            }
-        }
-        fractionWad = sale.fractionWad;
+        uint256 word = _wordInAuction(account);
+        uint256 kWad = AuctionMath.premiumFactorWad(_liveSince(word));
+        Sold memory sold = VAULT.sellSlice(
+            Sale(account, buyer, maxFractionWad, kWad, word.provenAuction()), buyerCertificates, sellerCertificates
+        );
+        (fractionWad, paid) = (sold.fractionWad, sold.value - int256(sold.premium));
         require(paid <= maxPaid, PaysMoreThan(paid, maxPaid));
-        emit SliceSold(account, buyer, fractionWad, paid, sale.kWad);
-    }
-
-    /// @dev Sells a slice in a call of its own, so that a slice that lowers health can be undone and the whole book be sold instead. This contract only.
-    function sell(Sale memory sale, Certificate[] calldata buyerCertificates, Certificate[] calldata sellerCertificates)
-        external
-        returns (int256 paid)
-    {
-        require(msg.sender == address(this), NotAuthorised(sale.account, msg.sender));
-        return _sell(sale, buyerCertificates, sellerCertificates);
+        if (sold.ended) emit AuctionEnded(account, sold.equity, sold.maintenance);
+        emit SliceSold(account, buyer, fractionWad, paid, kWad);
     }
 
     /// @inheritdoc ILiquidator
@@ -165,9 +131,12 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         view
         returns (uint256 fractionWad, int256 paid, uint256 premium)
     {
-        Sale memory sale = _sale(account, maxFractionWad, certificates);
-        fractionWad = sale.fractionWad;
-        (premium,) = AuctionMath.split(sale.equity, sale.maintenance, sale.kWad, fractionWad, 0, sale.fundPays);
+        uint256 kWad = premiumFactorWad(account);
+        (int256 equity, uint256 maintenance, Margin memory current) = _unhealthy(account, certificates);
+        if (equity < 0) _requireLossProven(account, equity, maintenance);
+        fractionWad = Math.min(maxFractionWad, AuctionMath.largestFractionWad(equity, maintenance, kWad));
+        bool fundPays = current.flags & (MARGIN_STALE | MARGIN_MISSING) == 0;
+        (premium,) = AuctionMath.split(equity, maintenance, kWad, fractionWad, 0, fundPays);
         paid = VAULT.sliceValue(account, fractionWad) - int256(premium);
     }
 
@@ -179,30 +148,10 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /* INTERNALS */
 
-    /// @dev Moves the slice, measures the maintenance it removed, pays the premium for that.
-    function _sell(Sale memory sale, Certificate[] calldata buyerCertificates, Certificate[] calldata sellerCertificates)
-        private
-        returns (int256 paid)
-    {
-        int256 value = VAULT.moveSlice(sale.account, sale.buyer, sale.fractionWad);
-        (int256 equity, uint256 maintenance,,) = VAULT.provenHealth(sale.account, sellerCertificates);
-        require(maintenance <= sale.maintenance, HealthFell(sale.account, equity, maintenance));
-        (uint256 premium, int256 fromShare) = AuctionMath.split(
-            sale.equity, sale.maintenance, sale.kWad, sale.fractionWad, maintenance, sale.fundPays
-        );
-        VAULT.settleSlice(sale.account, sale.buyer, premium, fromShare, buyerCertificates);
-        bool healthy = _settled(sale.account, equity - fromShare, maintenance);
-        // A slice takes more from a proof than from the tail risk: in what a proof began only a full one counts as a recovery.
-        bool full = sale.fractionWad >= sale.largestWad || !sale.proven;
-        require(full || !healthy, ProofSpent(sale.account, sale.fractionWad, sale.largestWad));
-        return value - int256(premium);
-    }
-
-    /// @dev Ends the auction if the account is healthy or empty, else books what it has lost by now. Returns whether it is healthy with positions left.
-    function _settled(bytes32 account, int256 equity, uint256 maintenance) private returns (bool healthy) {
+    /// @dev Ends the auction if the account is healthy or empty, else books what it has lost by now.
+    function _settled(bytes32 account, int256 equity, uint256 maintenance) private {
         bool left = VAULT.accountWord(account).hasPositions();
-        healthy = left && equity >= int256(maintenance);
-        if (healthy || !left) _finish(account, equity, maintenance);
+        if (!left || equity >= int256(maintenance)) _finish(account, equity, maintenance);
         else VAULT.bookLoss(account, _loss(equity));
     }
 
@@ -214,20 +163,6 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         }
         VAULT.endAuction(account);
         emit AuctionEnded(account, equity, maintenance);
-    }
-
-    /// @dev What a buyer can have of an account now, without a buyer yet.
-    function _sale(bytes32 account, uint256 maxFractionWad, Certificate[] calldata certificates) private view returns (Sale memory sale) {
-        sale.account = account;
-        uint256 word = _wordInAuction(account);
-        sale.proven = word.provenAuction();
-        sale.kWad = AuctionMath.premiumFactorWad(_liveSince(word));
-        Margin memory current;
-        (sale.equity, sale.maintenance, current) = _unhealthy(account, certificates);
-        sale.fundPays = current.flags & (MARGIN_STALE | MARGIN_MISSING) == 0;
-        sale.largestWad = AuctionMath.largestFractionWad(sale.equity, sale.maintenance, sale.kWad);
-        sale.fractionWad = Math.min(maxFractionWad, sale.largestWad);
-        if (sale.equity < 0) _requireLossProven(account, sale.equity, sale.maintenance);
     }
 
     /// @dev A hole is filled from what belongs to others, so a young manifest alone may open it by M at most: `E_b - E <= M`.
@@ -274,35 +209,5 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     function _loss(int256 equity) private pure returns (uint256) {
         return equity < 0 ? uint256(-equity) : 0;
-    }
-
-    /// @dev Whether what certificates show, if anything, is the account's book as it stands. Of another one a slice may leave more than there was.
-    function _showsOwn(bytes32 account, Certificate[] calldata certificates) private view returns (bool) {
-        for (uint256 i; i < certificates.length; ++i) {
-            uint256[] calldata shown = certificates[i].book;
-            if (shown.length != 0 && !_isBook(account, shown)) return false;
-        }
-        return true;
-    }
-
-    /// @dev Whether words are those of the account's book as stored.
-    function _isBook(bytes32 account, uint256[] calldata words) private view returns (bool) {
-        uint256 next;
-        for (uint256 list = VAULT.accountWord(account).pages(); list != 0; list >>= 16) {
-            uint256 count = BookWalk.wordsOf((list >> 8) & 0xff);
-            if (next + count >= words.length || words[next++] != list & 0xffff) return false;
-            for (uint256 i; i < count; ++i) {
-                if (words[next++] != VAULT.bookWord(account, list & 0xff, i)) return false;
-            }
-        }
-        return next == words.length;
-    }
-
-    /// @dev Passes on any revert but HealthFell, and that too unless all of the book may be sold for it.
-    function _requireHealthFell(bytes memory reason, bool allOfIt) private pure {
-        if (allOfIt && bytes4(reason) == HealthFell.selector) return;
-        assembly ("memory-safe") {
-            revert(add(reason, 32), mload(reason))
-        }
     }
 }

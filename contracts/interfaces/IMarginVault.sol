@@ -35,6 +35,43 @@ struct Fill {
     uint128 makerFee;
 }
 
+/// @notice A purchase from an auction, as the liquidator asks for it.
+/// @param account In auction.
+/// @param buyer Account that receives the slice; the liquidator has asked whether the caller may.
+/// @param maxFractionWad Largest fraction, 1e18 = all or more.
+/// @param kWad Premium factor, 1e18 = 1.
+/// @param proven Whether only a proof could begin the auction.
+struct Sale {
+    bytes32 account;
+    bytes32 buyer;
+    uint256 maxFractionWad;
+    uint256 kWad;
+    bool proven;
+}
+
+/// @notice What came of a purchase. Money is in settlement token units.
+/// @param fractionWad What was sold.
+/// @param value Live value of what moved.
+/// @param premium What the buyer pays less than that.
+/// @param fromShare How much of the premium the account bears; the fund pays the rest, and what it cannot becomes deficit. Negative: the fund also fills
+/// this hole.
+/// @param hole What the account, left without positions, lacks beyond that; the fund fills it too.
+/// @param equity Of the account, after all of it.
+/// @param maintenance Of the account after.
+/// @param ended Whether it is no longer in auction.
+/// @param opened By how many more accounts hold positions, or fewer.
+struct Sold {
+    uint256 fractionWad;
+    int256 value;
+    uint256 premium;
+    int256 fromShare;
+    uint256 hole;
+    int256 equity;
+    uint256 maintenance;
+    bool ended;
+    int256 opened;
+}
+
 /// @notice An account's margin under one manifest. Money is in settlement token units.
 /// @param equity Cash plus the live value of all positions. Positions on an underlying without a price count at the last value less twice their leg.
 /// @param initial Initial requirement, rounded up.
@@ -231,18 +268,14 @@ interface IMarginVault {
     /// @notice Ends the mark and releases the booked loss.
     function endAuction(bytes32 account) external;
 
-    /// @notice Moves ceil(f |q|) lots of every position that can be valued from `from` to `to`, which pays their live value.
-    /// @dev A position stays where it is if its underlying has no price or the manifest lacks its record. Neither account's equity changes.
-    /// @param fractionWad f, at most 1e18.
-    /// @return value Live value of what moved, settlement token units.
-    function moveSlice(bytes32 from, bytes32 to, uint256 fractionWad) external returns (int256 value);
-
-    /// @notice Pays `to` the premium of a slice that was moved, and checks its initial margin.
-    /// @param premium Settlement token units.
-    /// @param fromShare How much of the premium `from` bears; the fund pays the rest, and what it cannot becomes deficit. Negative: the fund
-    /// also fills this hole.
-    /// @param certificates Those of `to`; only the one for the current manifest counts.
-    function settleSlice(bytes32 from, bytes32 to, uint256 premium, int256 fromShare, Certificate[] calldata certificates) external;
+    /// @notice Sells a slice of an account in auction: moves ceil(f |q|) lots of every position that can be valued to the buyer, at their live value less a
+    /// premium for the maintenance that this removes, and checks the buyer's initial margin. Section 5 of the specification.
+    /// @dev A position stays where it is if its underlying has no price or the manifest lacks its record. Reverts with errors of ILiquidator too.
+    /// @param buyerCertificates Those of the buyer, for its book after the purchase; only the one for the current manifest counts.
+    /// @param sellerCertificates Those of the account in auction, the same before and after.
+    function sellSlice(Sale calldata sale, Certificate[] calldata buyerCertificates, Certificate[] calldata sellerCertificates)
+        external
+        returns (Sold memory sold);
 
     /// @notice Credits an account in auction with what the fund pays of its loss, and with the rest as deficit.
     function coverLoss(bytes32 account, uint256 loss) external;
@@ -323,7 +356,7 @@ interface IMarginVault {
         view
         returns (int256 equity, uint256 maintenance, bool liquidatable, Margin memory current);
 
-    /// @notice Live value of what `moveSlice` would move, settlement token units.
+    /// @notice Live value of what `sellSlice` would move, settlement token units.
     function sliceValue(bytes32 account, uint256 fractionWad) external view returns (int256 value);
 
     /// @notice Long lots of all accounts in an underlying.

@@ -103,7 +103,7 @@ library Assessments {
                 (run.head, run.laneWords) = (page.head, PageLayout.laneWords(head0));
                 if (run.lanes) run.laneSums = LaneMath.newSums(run.laneWords);
             }
-            Exposure memory u = run.exposures[_group(run, shelf, page, head0)];
+            Exposure memory u = run.exposures[group(run, shelf, page, head0)];
             if (page.twin != 0) return Twins.add(page, u);
             if (run.joint) Twins.join(page, shelf, u, run.tables);
             SpotState memory s = LiveMark.newStates()[0];
@@ -125,13 +125,13 @@ library Assessments {
     }
 
     /// @dev Which sums are those of a page's underlying; with its price, at its first page.
-    function _group(Run memory run, Shelf memory shelf, PageCopy memory page, uint256 head0) private view returns (uint256 group) {
+    function group(Run memory run, Shelf memory shelf, PageCopy memory page, uint256 head0) internal view returns (uint256 place) {
         unchecked {
             uint256 underlying = PageLayout.underlying(head0);
-            for (; group < run.groups; ++group) {
-                if (run.exposures[group].underlying == underlying) return group;
+            for (; place < run.groups; ++place) {
+                if (run.exposures[place].underlying == underlying) return place;
             }
-            Exposure memory u = run.exposures[group];
+            Exposure memory u = run.exposures[place];
             (u.underlying, u.head, u.spot) = (underlying, page.head, PageLayout.referenceSpot(head0));
             Margin memory margin = run.margin;
             uint256 price = shelf.price(underlying);
@@ -140,7 +140,7 @@ library Assessments {
             uint256 observedAt = uint64(price) == 0 ? 0 : uint40(price >> 64);
             if (run.groups++ == 0 || observedAt < margin.oldestPriceAt) margin.oldestPriceAt = observedAt;
             if (uint64(price) != 0) u.spot = Math.min(uint64(price), MAX_SPOT_TICKS);
-            if (flags & MARGIN_STALE != 0) return group;
+            if (flags & MARGIN_STALE != 0) return place;
             (u.priced, run.anyPriced) = (true, true);
             margin.freshSince = Math.max(margin.freshSince, uint40(price >> 104));
         }

@@ -47,6 +47,16 @@ library BookWalk {
         }
     }
 
+    /// @dev The same for a page that has no twin, for code that gives none.
+    function walkAlone(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found) internal view {
+        unchecked {
+            uint256 last = LanePairs.pairAt(found.pairs, page.count);
+            for (uint256 rare = PlainWalk.walk(page, u, s, found); rare < last; rare += 32) {
+                _addRare(page, u, s, PageCopies.load(rare), found);
+            }
+        }
+    }
+
     /// @dev Adds one position of any kind.
     function _addRare(PageCopy memory page, Exposure memory u, SpotState memory s, uint256 position, Walk memory found) private view {
         unchecked {

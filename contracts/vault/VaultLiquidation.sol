@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {MarginEngine} from "../MarginEngine.sol";
+import {SaleEngine} from "../SaleEngine.sol";
 import {Instrument} from "../libraries/Instruments.sol";
 import {
     Certificate,
@@ -9,12 +10,13 @@ import {
     MARGIN_MISSING,
     MARGIN_NO_MANIFEST,
     MARGIN_STALE,
-    Margin
+    Sale,
+    Sold
 } from "../interfaces/IMarginVault.sol";
 import {AccountWord} from "../libraries/AccountWord.sol";
 import {Book} from "../libraries/Book.sol";
-import {BookTransfer} from "../libraries/BookTransfer.sol";
 import {PageLayout} from "../libraries/PageLayout.sol";
+import {SliceValue} from "../libraries/SliceValue.sol";
 import {VaultStorage} from "./VaultStorage.sol";
 
 /// @title The vault's part in liquidations
@@ -46,41 +48,22 @@ abstract contract VaultLiquidation is VaultStorage {
     }
 
     /// @inheritdoc IMarginVault
-    function moveSlice(bytes32 from, bytes32 to, uint256 fractionWad)
+    function sellSlice(Sale calldata sale, Certificate[] calldata buyerCertificates, Certificate[] calldata sellerCertificates)
         external
         onlyLiquidator
         notWoundDown
         nonReentrant
-        returns (int256 value)
+        returns (Sold memory sold)
     {
-        uint256 oldFrom = ledger.accounts[from];
-        uint256 oldTo = ledger.accounts[to];
+        (bytes32 from, bytes32 to) = (sale.account, sale.buyer);
         require(from != to, SameAccount(from));
-        _requireNoAuction(to, oldTo);
-        uint256 newFrom;
-        uint256 newTo;
-        (newFrom, newTo, value) = BookTransfer.move(ledger, from, to, fractionWad, ORACLE, FEED);
-        _store(from, oldFrom, newFrom);
-        _store(to, oldTo, newTo);
-        emit SliceMoved(from, to, fractionWad, value);
-    }
-
-    /// @inheritdoc IMarginVault
-    function settleSlice(bytes32 from, bytes32 to, uint256 premium, int256 fromShare, Certificate[] calldata certificates)
-        external
-        onlyLiquidator
-        notWoundDown
-        nonReentrant
-    {
-        uint256 fromWord = ledger.accounts[from];
-        uint256 toWord = ledger.accounts[to].withLastCheckBlock(block.number);
-        ledger.accounts[from] = fromWord.withCash(fromWord.cash() - fromShare);
-        ledger.accounts[to] = toWord = toWord.withCash(toWord.cash() + int256(premium));
-        Margin memory margin = _assess(to, toWord, certificates, false);
-        require(margin.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, PriceNotFresh(to));
-        require(margin.equity >= int256(margin.initial), InitialMargin(to, margin.equity, margin.initial));
-        (uint256 fundPaid, uint256 deficitAdded) = _cover(from, uint256(int256(premium) - fromShare));
-        emit SliceSettled(from, to, premium, fromShare, fundPaid, deficitAdded);
+        sold = SaleEngine.sell(ledger, sale, buyerCertificates, sellerCertificates, ORACLE, FEED);
+        if (sold.opened != 0) accountsWithPositions = uint256(int256(accountsWithPositions) + sold.opened);
+        emit SliceMoved(from, to, sold.fractionWad, sold.value);
+        (uint256 fundPaid, uint256 deficitAdded) = _cover(from, uint256(int256(sold.premium) - sold.fromShare));
+        emit SliceSettled(from, to, sold.premium, sold.fromShare, fundPaid, deficitAdded);
+        _cover(from, sold.hole);
+        _bookLoss(from, sold.ended || sold.equity >= 0 ? 0 : uint256(-sold.equity));
     }
 
     /// @inheritdoc IMarginVault
@@ -117,7 +100,7 @@ abstract contract VaultLiquidation is VaultStorage {
 
     /// @inheritdoc IMarginVault
     function sliceValue(bytes32 account, uint256 fractionWad) external view returns (int256 value) {
-        return BookTransfer.worth(ledger, account, fractionWad, ORACLE, FEED);
+        return SliceValue.worth(ledger, account, fractionWad, ORACLE, FEED);
     }
 
     /* INTERNALS */

@@ -96,9 +96,10 @@ def _option_books() -> Iterator[Row]:
         verb = "adds" if count <= LARGEST_TRADED else "reduces"
         yield f"fill that {verb}, eight atoms in the certificate, {named}", bench.fill(count), trade
         if count in AUCTIONED:
-            started, bought = bench.auction(count)
+            started, empty, maker = bench.auction(count)
             yield f"start of an auction, {named}", started, start
-            yield f"purchase of half of it, {named}", bought, bid
+            yield f"buy half, buyer holds nothing, {named}", empty, bid
+            yield f"buy half, buyer makes a market in the same instruments, {named}", maker, bid
     first = "the same with one position, either order the first of 128 nonces"
     yield first, bench.fill(1, fresh_nonces=True), None
     world = EngineWorld()

@@ -660,8 +660,7 @@ def test_a_token_that_calls_back_from_the_fund_finds_every_entry_closed(
         ("beginAuction", (bytes(32), 0, 0)),
         ("endAuction", (bytes(32),)),
         ("bookLoss", (bytes(32), 1)),
-        ("moveSlice", (bytes(32), bytes(32), 1)),
-        ("settleSlice", (bytes(32), bytes(32), 1, 1, ())),
+        ("sellSlice", ((bytes(32), b"\1".rjust(32), WAD, 0, False), (), ())),
         ("coverLoss", (bytes(32), 1)),
         ("deleverage", (bytes(32), bytes(32), 0, 0, 1)),
     ],
@@ -669,12 +668,6 @@ def test_a_token_that_calls_back_from_the_fund_finds_every_entry_closed(
 def test_only_the_liquidator_liquidates(system: System, entry: str, arguments: tuple[object, ...]) -> None:
     with pytest.raises(Revert, match="NotLiquidator"):
         getattr(system.vault, entry)(*arguments, sender=ATTACKER)
-
-
-def test_only_the_liquidator_sells_to_itself(system: System, borrower: bytes, buyer: bytes) -> None:
-    sale = (borrower, buyer, 0, 0, 0, WAD, WAD, False, True)
-    with pytest.raises(Revert, match="NotAuthorised"):
-        system.liquidator.sell(sale, (), (), sender=BUYER)
 
 
 # Deleveraging

@@ -34,8 +34,13 @@ OPTIONS = {
     64: (214_100, 500_000),
     128: (359_300, 695_700),
 }
-# positions: (start, purchase of half); aimed at are 170,000 / 250,000, 420,000 / 900,000, 680,000 / 1,400,000
-OPTION_AUCTIONS = {8: (170_000, 436_200), 64: (400_700, 1_341_700), 128: (655_700, 2_360_900)}
+# positions: (start, purchase of half by who holds nothing, by who makes a market in the same instruments); aimed at are
+# 170,000 / 250,000, 420,000 / 900,000, 680,000 / 1,400,000. Half of it is 22,100 for every word of four new positions.
+OPTION_AUCTIONS = {
+    8: (170_000, 334_400, 360_700),
+    64: (400_700, 1_050_200, 972_000),
+    128: (655_700, 1_859_500, 1_658_600),
+}
 LISTED_ACCOUNTS = 100_000
 BOOK_ATOM = 60_000
 TRANSACTION = 21_000

@@ -22,8 +22,7 @@ LIQUIDATORS_OWN = (
     "beginAuction",
     "endAuction",
     "bookLoss",
-    "moveSlice",
-    "settleSlice",
+    "sellSlice",
     "coverLoss",
     "deleverage",
 )
@@ -151,12 +150,9 @@ class AuthorityRules(TradingRules):
             "endAuction": ((key,), lambda: slices.end_auction(vault, key, **told)),
             "bookLoss": ((key, units), lambda: slices.book_loss(vault, key, units, **told)),
             "coverLoss": ((key, units), lambda: slices.cover_loss(vault, key, units, **told)),
-            "moveSlice": ((key, other, units), lambda: slices.move_slice(vault, key, other, units, **told)),
-            "settleSlice": (
-                (key, other, units, 0, ()),
-                lambda: slices.settle_slice(
-                    vault, key, other, premium=units, from_share=0, certificates=(), **told
-                ),
+            "sellSlice": (
+                ((key, other, units, 0, False), (), ()),
+                lambda: slices.move_slice(vault, key, other, units, **told),
             ),
             "deleverage": (
                 (key, other, 0, 0, units),

@@ -58,6 +58,9 @@ class OptionBench:
         self.probe = system.evm.deploy("HealthProbe")
         self.taker, self.maker = system.trader("taker"), system.trader("maker")
         self._ledger = self._find_ledger()
+        pair = system.open(self.taker, 1_000_000, index=7), system.open(self.maker, 1_000_000, index=7)
+        # Books that are written past the vault are not counted among those of holders.
+        system.trade(*pair, lots=1)
 
     def _find_ledger(self) -> int:
         """Return the vault's slot under which the mapping of account words stands."""
@@ -126,19 +129,31 @@ class OptionBench:
                 signed += [order.as_tuple(), system.sign_order(order, key)]
             return gas_of(system.order_venue, "fill", *signed, 1, (certificate,), ())
 
-    def auction(self, count: int) -> tuple[int, int]:
-        """Return the gas of starting an auction, and of buying half of it into an empty account."""
+    def auction(self, count: int) -> tuple[int, int, int]:
+        """Return the gas of starting an auction, and of buying half of it: into an empty account, and into a maker's.
+
+        The maker holds more lots of every instrument, of either sign, so that the words of its book change and none is
+        new.
+        """
         with self.system.isolated() as system:
             account = self.hold(count)
             equity, maintenance, *_ = system.vault.health(account)
             self._put(account, self.book(count), CASH - equity + maintenance // 2)
             owner = system.trader("buyer")
-            buyer = system.open(owner, 10_000_000)
+            buyers = system.open(owner, 10_000_000), system.open(owner, 1, index=1)
+            rng = random.Random(-count)
+            pages = self.book(count).pages.items()
+            more = {
+                p: [one._replace(lots=rng.choice((-1, 1)) * rng.randint(20, 50)) for one in held]
+                for p, held in pages
+            }
+            self._put(buyers[1], Book(more), 10 * CASH)
             system.evm.advance(1)
             system.push()
             started = gas_of(system.liquidator, "start", account, ())
             system.liquidator.start(account, ())
             system.evm.advance(12)
             system.push()
-            half = (account, buyer, WAD // 2, ANY_PRICE, (), ())
-            return started, gas_of(system.liquidator, "buy", *half, sender=owner.address)
+            halves = [(account, buyer, WAD // 2, ANY_PRICE, (), ()) for buyer in buyers]
+            empty, maker = (gas_of(system.liquidator, "buy", *half, sender=owner.address) for half in halves)
+            return started, empty, maker

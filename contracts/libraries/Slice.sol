@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {WAD} from "./AuctionMath.sol";
+import {BookWalk} from "./BookWalk.sol";
+import {SETTLEMENT_WINDOW} from "./LiveMark.sol";
+import {PageCopies} from "./PageCopies.sol";
+import {PAGE_HEAD_BYTES} from "./PageLayout.sol";
+
+/// @notice Positions of one page in memory, dense, 64 bits each from the top of the first word; zeros behind the last in its word.
+/// @param at_ Memory address of the first.
+/// @param count How many.
+struct Lots {
+    uint256 at_;
+    uint256 count;
+}
+
+/// @notice A page of a book, cut in two.
+/// @param kept What stays.
+/// @param part What goes: `sign(q) ceil(f |q|)` lots of every position that the page has.
+/// @param widest At least the largest |part| << shift: all their bits.
+/// @param settling Whether the settlement window of one of them may have begun.
+struct Cut {
+    Lots kept;
+    Lots part;
+    uint256 widest;
+    bool settling;
+}
+
+/// @title Cuts a fraction off the positions of a page
+library Slices {
+    /// @dev Cuts positions by the records of a page.
+    /// @param head Memory address of its head.
+    /// @param fractionWad f, at most 1e18.
+    function cut(Lots memory whole, uint256 head, uint256 rows, uint256 fractionWad) internal view returns (Cut memory found) {
+        (found.kept, found.part) = (room(whole.count), room(whole.count));
+        (uint256 from, uint256 end) = (whole.at_, whole.at_ + 8 * whole.count);
+        (uint256 keptAt, uint256 partAt) = (found.kept.at_, found.part.at_);
+        (uint256 widest, uint256 settling) = (0, 0);
+        // a word below which, with the expiry at its top, a window has begun
+        uint256 limit = ((block.timestamp + SETTLEMENT_WINDOW) / 1 hours) << 232;
+        head += PAGE_HEAD_BYTES;
+        assembly ("memory-safe") {
+            rows := shl(5, rows)
+            for {} lt(from, end) { from := add(from, 8) } {
+                // lots 42, generation 14, slot 8 stand at the top of the word at a position's place
+                let position := mload(from)
+                let slot := and(shr(187, position), 0x1fe0)
+                let rec := 0
+                if lt(slot, rows) { rec := mload(add(head, slot)) }
+                if or(iszero(and(rec, 7)), and(xor(shr(8, rec), shr(200, position)), 0x3fff)) {
+                    mstore(keptAt, shl(192, shr(192, position)))
+                    keptAt := add(keptAt, 8)
+                    continue
+                }
+                let lots := sar(214, position)
+                let sign := sar(255, lots)
+                let size := sub(xor(lots, sign), sign)
+                let part := div(add(mul(size, fractionWad), sub(WAD, 1)), WAD)
+                widest := or(widest, shl(and(shr(3, rec), 31), part))
+                settling := or(settling, lt(sub(shl(16, rec), shl(232, 1)), limit))
+                position := shr(42, shl(42, shl(192, shr(192, position))))
+                mstore(partAt, or(shl(214, sub(xor(part, sign), sign)), position))
+                partAt := add(partAt, 8)
+                size := sub(size, part)
+                if size {
+                    mstore(keptAt, or(shl(214, sub(xor(size, sign), sign)), position))
+                    keptAt := add(keptAt, 8)
+                }
+            }
+        }
+        unchecked {
+            found.kept.count = (keptAt - found.kept.at_) >> 3;
+            found.part.count = (partAt - found.part.at_) >> 3;
+        }
+        (found.widest, found.settling) = (widest, settling != 0);
+    }
+
+    /// @dev Room for so many positions, and for what a write of the last puts behind it.
+    function room(uint256 count) internal pure returns (Lots memory lots) {
+        unchecked {
+            lots.at_ = PageCopies.allocate(BookWalk.wordsOf(count) + 1);
+        }
+    }
+
+    /// @dev Copies positions, whole words.
+    function copy(Lots memory from, uint256 to) internal pure {
+        (uint256 at_, uint256 bytes_) = (from.at_, 32 * BookWalk.wordsOf(from.count));
+        assembly ("memory-safe") {
+            mcopy(to, at_, bytes_)
+        }
+    }
+
+    /// @dev Stores positions in place of others, words that changed only.
+    function store(uint256[32] storage book, Lots memory old, Lots memory lots) internal {
+        unchecked {
+            (uint256 had, uint256 has) = (BookWalk.wordsOf(old.count), BookWalk.wordsOf(lots.count));
+            for (uint256 i; i < had || i < has; ++i) {
+                uint256 before = i < had ? PageCopies.load(old.at_ + 32 * i) : 0;
+                uint256 four = i < has ? PageCopies.load(lots.at_ + 32 * i) : 0;
+                if (before != four) book[i] = four;
+            }
+        }
+    }
+}

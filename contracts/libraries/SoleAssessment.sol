@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {AccountWord} from "./AccountWord.sol";
+import {Assessments} from "./Assessment.sol";
+import {BookWalk} from "./BookWalk.sol";
+import {CertificateList} from "./CertificateList.sol";
+import {Exposure, Exposures} from "./Exposure.sol";
+import {LaneMath} from "./LaneMath.sol";
+import {LanePairs} from "./LanePairs.sol";
+import {Ledger} from "./Ledger.sol";
+import {LiveMark, SpotState} from "./LiveMark.sol";
+import {PageCopies, PageCopy} from "./PageCopies.sol";
+import {PageLayout} from "./PageLayout.sol";
+import {PageLists} from "./PageList.sol";
+import {Walk} from "./PlainWalk.sol";
+import {Requirements} from "./Requirement.sol";
+import {Run} from "./Run.sol";
+import {Shelf, Shelves} from "./Shelf.sol";
+import {
+    Certificate,
+    MARGIN_FROZEN,
+    MARGIN_MISSING,
+    MARGIN_NONE_PRICED,
+    MARGIN_NOT_FRESH,
+    MARGIN_NO_MANIFEST,
+    Margin
+} from "../interfaces/IMarginVault.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+/// @title One account under one manifest at a time
+/// @notice `Assessments.assess` without twins: contracts that never walk two manifests at once have no room for the code that does.
+library SoleAssessments {
+    using AccountWord for uint256;
+    using LiveMark for SpotState;
+    using PageCopies for PageCopy;
+    using Shelves for Shelf;
+
+    /// @dev As `Assessments.assess`, for a run that is not joint.
+    function assessAlone(
+        Run memory run,
+        Shelf memory shelf,
+        Ledger storage ledger,
+        bytes32 account,
+        uint256 word,
+        Certificate[] memory certificates,
+        bool baseline
+    ) internal view {
+        (run.margin.equity, run.margin.quote) = (word.cash(), word.cash());
+        Certificate memory certificate = CertificateList.under(certificates, baseline);
+        bool hedged = Assessments.isHedge(certificate);
+        run.margin.manifestAsOf = uint40(run.manifest = shelf.manifest(baseline));
+        if (run.manifest == 0) run.margin.flags = MARGIN_NO_MANIFEST;
+        if (run.manifest == 0 || !word.hasPositions()) return;
+        bool known = run.pages.length != 0;
+        if (!known) {
+            uint256 most;
+            (run.pages, most, run.book, run.bookWords) = PageLists.room(word.pages(), shelf);
+            run.pairs = LanePairs.newPairs(most);
+        }
+        run.exposures = Exposures.newList(run.pages.length);
+        for (uint256 i; i < run.pages.length; ++i) {
+            PageCopy memory page = run.pages[i];
+            if (!known) BookWalk.read(ledger.books[account][page.id], page.count, page.words);
+            shelf.turn(page, hedged, baseline);
+            _walk(run, shelf, page);
+        }
+        if (!run.anyPriced) run.margin.flags |= MARGIN_NONE_PRICED;
+        Requirements.add(run, ledger);
+        if (hedged) Requirements.hedge(run, certificate, shelf, baseline);
+        Requirements.finish(run);
+    }
+
+    /// @dev Adds the positions of one page to its underlying's sums and to the lanes.
+    function _walk(Run memory run, Shelf memory shelf, PageCopy memory page) private view {
+        unchecked {
+            Margin memory margin = run.margin;
+            if (page.head == 0) {
+                (margin.flags, run.partly) = (margin.flags | MARGIN_MISSING, true);
+                return;
+            }
+            uint256 head0 = page.headWord(0);
+            if (PageLayout.frozen(head0)) margin.flags |= MARGIN_FROZEN;
+            if (run.head == 0) {
+                (run.head, run.laneWords) = (page.head, PageLayout.laneWords(head0));
+                if (run.lanes) run.laneSums = LaneMath.newSums(run.laneWords);
+            }
+            Exposure memory u = run.exposures[Assessments.group(run, shelf, page, head0)];
+            SpotState memory s = LiveMark.newStates()[0];
+            s.set(head0, page.headWord(2), u.spot, block.timestamp);
+            Walk memory found;
+            (found.pairs, found.feed) = (run.pairs, shelf.feed);
+            BookWalk.walkAlone(page, u, s, found);
+            uint256 known = (found.end - LanePairs.pairAt(run.pairs, 0)) >> 6;
+            if (found.missing) margin.flags |= MARGIN_MISSING;
+            // Keepers post no risk for what has expired, and yet its value moves until its average is final.
+            if (s.waiting) margin.flags |= MARGIN_NOT_FRESH;
+            if (found.partly) run.partly = true;
+            run.loose += found.loose;
+            if (known == 0 || !u.priced) return;
+            margin.driftX32 = Math.max(margin.driftX32, Exposures.driftX32(s, head0, Exposures.largestShift(found.drifts)));
+            if (!run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;
+            LaneMath.accumulate(run.laneSums, run.pairs, known, page.code, page.rows, run.laneWords);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {AccountWord, MAX_PAGES} from "./AccountWord.sol";
+import {Book, SCALED_LOTS_BITS} from "./Book.sol";
+import {Instruments} from "./Instruments.sol";
+import {Ledger} from "./Ledger.sol";
+import {Merges} from "./Merge.sol";
+import {PageCopies, PageCopy} from "./PageCopies.sol";
+import {PageLayout} from "./PageLayout.sol";
+import {Shelf, Shelves} from "./Shelf.sol";
+import {Cut, Lots, Slices} from "./Slice.sol";
+import {IMarginVault, MARGIN_STALE} from "../interfaces/IMarginVault.sol";
+
+/// @notice What moves on one page.
+/// @param id Page id.
+/// @param held What the giver held.
+/// @param cut What it keeps, and what goes.
+/// @param had What the taker held.
+/// @param has What it holds after.
+/// @param head Memory address of the head of the current page.
+/// @param grown By how many lots the open interest of its underlying grows.
+struct Parcel {
+    uint256 id;
+    Lots held;
+    Cut cut;
+    Lots had;
+    Lots has;
+    uint256 head;
+    int256 grown;
+}
+
+/// @notice A slice on its way from one account to another, all of it in memory.
+/// @param fromWord Account word of the giver after, but for cash.
+/// @param toWord The same of the taker.
+/// @param list Page list of what goes.
+/// @param parcels As many as `count`, for pages from which anything goes.
+/// @param settling Whether the settlement window of something may have begun.
+struct Transfer {
+    bytes32 from;
+    bytes32 to;
+    uint256 fromWord;
+    uint256 toWord;
+    uint256 list;
+    Parcel[] parcels;
+    uint256 count;
+    bool settling;
+}
+
+/// @title Moves a fraction of a book from one account to another
+library Transfers {
+    using AccountWord for uint256;
+    using Shelves for Shelf;
+
+    /// @dev Cuts `ceil(f |q|)` lots off every position of some pages that can be valued.
+    function cut(Transfer memory t, PageCopy[] memory from, Shelf memory shelf, uint256 fractionWad) internal view {
+        unchecked {
+            t.parcels = new Parcel[](from.length);
+            for (uint256 i; i < from.length; ++i) {
+                (uint256 word, uint256 head) = shelf.copy(from[i].place, false);
+                if (head == 0) continue;
+                uint256 price = shelf.price(PageLayout.underlying(PageCopies.load(head)));
+                if (Instruments.priceFlags(price) & MARGIN_STALE != 0) continue;
+                Parcel memory parcel = t.parcels[t.count];
+                parcel.held = lotsOf(from[i]);
+                parcel.cut = Slices.cut(parcel.held, head, (word >> 168) & 0xff, fractionWad);
+                if (parcel.cut.part.count == 0) continue;
+                (parcel.id, parcel.head) = (from[i].id, head);
+                if (parcel.cut.settling) t.settling = true;
+                t.list |= ((parcel.cut.part.count << 8) | parcel.id) << (16 * t.count++);
+            }
+        }
+    }
+
+    /// @dev Adds what was cut off to what the taker holds on its pages.
+    function merge(Transfer memory t, PageCopy[] memory to) internal pure {
+        unchecked {
+            for (uint256 i; i < t.count; ++i) {
+                Parcel memory parcel = t.parcels[i];
+                for (uint256 j; j < to.length; ++j) {
+                    if (to[j].id == parcel.id) parcel.had = lotsOf(to[j]);
+                }
+                // who holds nothing here takes the part as it is, and open interest stays
+                if (parcel.had.count == 0 && parcel.cut.widest >> SCALED_LOTS_BITS == 0) parcel.has = parcel.cut.part;
+                else (parcel.has, parcel.grown) = Merges.add(t.to, parcel.had, parcel.cut.part, parcel.head);
+                t.fromWord = _withCount(t.from, t.fromWord, parcel.id, parcel.cut.kept.count);
+                t.toWord = _withCount(t.to, t.toWord, parcel.id, parcel.has.count);
+            }
+        }
+    }
+
+    /// @dev Stores the positions of both accounts; their words are the caller's to store.
+    function store(Transfer memory t, Ledger storage ledger) internal {
+        for (uint256 i; i < t.count; ++i) {
+            Parcel memory parcel = t.parcels[i];
+            Slices.store(ledger.books[t.from][parcel.id], parcel.held, parcel.cut.kept);
+            Slices.store(ledger.books[t.to][parcel.id], parcel.had, parcel.has);
+        }
+    }
+
+    /// @dev Stores what the open interest of the underlyings has become.
+    function tally(Transfer memory t, Ledger storage ledger) internal {
+        unchecked {
+            for (uint256 i; i < t.count; ++i) {
+                int256 grown = t.parcels[i].grown;
+                if (grown == 0) continue;
+                uint256 underlying = PageLayout.underlying(PageCopies.load(t.parcels[i].head));
+                ledger.openInterest[underlying] = uint256(int256(ledger.openInterest[underlying]) + grown);
+            }
+        }
+    }
+
+    /// @dev Positions of an account's page.
+    function lotsOf(PageCopy memory page) internal pure returns (Lots memory) {
+        return Lots(page.words, page.count);
+    }
+
+    /// @dev The account word with so many positions on a page.
+    function _withCount(bytes32 account, uint256 word, uint256 page, uint256 count) private pure returns (uint256) {
+        (uint256 entry, uint256 had) = Book.pageEntry(word, page);
+        if (count == had) return word;
+        require(entry < MAX_PAGES, IMarginVault.TooManyPages(account));
+        return Book.withCount(word, entry, page, count);
+    }
+}

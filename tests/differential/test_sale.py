@@ -1,0 +1,48 @@
+"""Whole purchases from auctions, judged and stored in one call, equal the integer reference to a unit."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+from tests.support.sale_cases import sale_case
+from tests.support.sale_world import SaleWorld
+
+# What purchases come to, the rare things too: all of the book in place of a slice, proofs spent, nothing to sell.
+FOUND = {
+    20003: "part, ended",
+    20006: "part, goes on",
+    20009: "all, ended",
+    20011: "all, ended",
+    20012: "part, goes on",
+    20013: "BadCertificate",
+    20019: "part, ended",
+    20023: "LossUnproven",
+    20027: "ProofSpent",
+    20030: "PriceNotFresh",
+    20031: "LotsOutOfRange",
+    20032: "InAuction",
+    20035: "part, goes on",
+    20041: "InitialMargin",
+    20047: "PriceStale",
+    20055: "part, ended",
+    20102: "HealthFell",
+    20123: "all, ended",
+    20128: "HealthFell",
+    20397: "all, goes on",
+    20449: "ZeroLots",
+}
+
+
+@pytest.fixture(scope="module")
+def world() -> SaleWorld:
+    return SaleWorld()
+
+
+@given(seed=st.integers(0, 2**32))
+def test_INV_19_a_purchase_equals_the_reference(world: SaleWorld, seed: int) -> None:
+    event(world.both(sale_case(seed)))
+
+
+def test_INV_19_purchases_of_every_outcome_equal_the_reference(world: SaleWorld) -> None:
+    assert {seed: world.both(sale_case(seed)) for seed in FOUND} == FOUND
