@@ -160,7 +160,7 @@ def _clique_rows(found: RealChain, console: Console) -> None:
         risk = midpoints(found, unseen, step)
     bounds = {c: clique(risk < c) for c in (0.65, 0.7, 0.75, 0.8)}
     spared = len(unseen) // 100
-    text = ", ".join(f"{lanes - spared} for {c:g} ({lanes} of all)" for c, lanes in bounds.items())
+    text = ", ".join(f"{max(lanes - spared, 1)} for {c:g} ({lanes} of all)" for c, lanes in bounds.items())
     print(f"  lanes that {len(unseen):,} unseen books need at least if {spared} may be left out: {text}")
 
 

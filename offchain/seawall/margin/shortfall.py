@@ -1,9 +1,6 @@
 """Expected shortfall of weighted scenarios, and the test measures that attain it."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +14,6 @@ __all__ = [
     "book_shortfall",
     "checked_weights",
     "expected_shortfall",
-    "in_batches",
     "shortfall_alone",
     "single_pnl",
     "single_precision",
@@ -32,11 +28,6 @@ _Values = Floats | npt.NDArray[np.float32]
 
 # Books evaluated at once, so that the work fits in cache and memory stays bounded.
 _BATCH = 128
-
-# Batches worked on at a time.
-_THREADS = 2
-
-_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,18 +123,6 @@ def worst_rows(
     masses = np.clip(tail - before, 0.0, masses)
     masses /= masses.sum(axis=1, keepdims=True)
     return rows, masses
-
-
-def in_batches(work: Callable[[slice], _Found], total: int, size: int) -> list[_Found]:
-    """Return what work finds in consecutive slices, in order; two at a time, as numpy lets go of the interpreter.
-
-    Slices depend on the size alone, so numbers do not depend on how many cores there are.
-    """
-    slices = [slice(i, i + size) for i in range(0, total, size)]
-    if len(slices) < 2:
-        return [work(some) for some in slices]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(work, slices))
 
 
 def sparse_tails(rows: npt.NDArray[np.intp], masses: _Values, scenarios: int) -> csr_array:

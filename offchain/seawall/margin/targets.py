@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seawall.arrays import Bools, Floats, Ints
-from seawall.margin.shortfall import in_batches, single_pnl, single_precision, sparse_tails, worst_rows
+from seawall.margin.shortfall import single_pnl, single_precision, sparse_tails, worst_rows
 
 __all__ = [
     "Books",
@@ -113,13 +113,10 @@ def reduced_rows(cube: Floats, books: Floats, weights: Floats, *, tail: float) -
     deep = int(np.searchsorted(np.cumsum(np.sort(weights)), tail)) + 1
     count = min(int(_DEPTH * deep) + 1, len(cube))
     turned = single_precision(cube.T)
-
-    def worst(some: slice) -> Ints:
-        pnl = single_pnl(books[some], turned)
-        found: Ints = (pnl <= np.partition(pnl, count - 1, axis=1)[:, count - 1 : count]).sum(axis=0)
-        return found
-
-    seen = np.sum(in_batches(worst, len(books), _BATCH), axis=0)
+    seen = np.zeros(len(cube), dtype=np.int64)
+    for i in range(0, len(books), _BATCH):
+        pnl = single_pnl(books[i : i + _BATCH], turned)
+        seen += (pnl <= np.partition(pnl, count - 1, axis=1)[:, count - 1 : count]).sum(axis=0)
     rows: Ints = np.flatnonzero(seen > len(books) // _BOOKS_A_ROW).astype(np.int64)
     return rows if weights[rows].sum() > 3.0 * tail else np.arange(len(cube), dtype=np.int64)
 
@@ -133,11 +130,9 @@ def priced_books(cube: Floats, weights: Floats, books: Floats, *, tail: float) -
     """
     shortfall, means = np.empty(len(books)), np.empty(books.shape)
     turned = single_precision(cube.T)
-
-    def price(some: slice) -> None:
-        rows, masses = worst_rows(single_pnl(books[some], turned), weights, tail=tail)
-        means[some] = sparse_tails(rows, masses, len(cube)) @ cube
-        shortfall[some] = -np.einsum("nm,nm->n", means[some], books[some])
-
-    in_batches(price, len(books), _BATCH)
+    for i in range(0, len(books), _BATCH):
+        batch = books[i : i + _BATCH]
+        rows, masses = worst_rows(single_pnl(batch, turned), weights, tail=tail)
+        means[i : i + _BATCH] = sparse_tails(rows, masses, len(cube)) @ cube
+        shortfall[i : i + _BATCH] = -np.einsum("nm,nm->n", means[i : i + _BATCH], batch)
     return shortfall, means

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from seawall.arrays import Floats
-from seawall.margin import shortfall
 from seawall.margin.frank_wolfe import Measures, greedy_choice, improved
 from seawall.margin.shortfall import book_shortfall, tail_measures
 from seawall.margin.targets import Books, priced_books, reduced_rows
@@ -64,21 +63,6 @@ def test_books_priced_in_single_precision_are_never_above_their_shortfall_and_ha
     np.testing.assert_allclose(found, exact, rtol=1e-5)
     np.testing.assert_allclose(-np.einsum("nm,nm->n", found_means, units), found, rtol=1e-9)
     assert np.median(np.abs(found_means - means)) < 1e-9
-
-
-def test_what_is_priced_does_not_depend_on_how_many_threads_there_are(
-    market: tuple[Floats, Floats], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    units = np.random.default_rng(2).normal(size=(1_300, 6))
-    found = []
-    for threads in (1, 2, 5):
-        monkeypatch.setattr(shortfall, "_THREADS", threads)
-        found.append(
-            (*priced_books(*market, units, tail=TAIL), reduced_rows(market[0], units, market[1], tail=TAIL))
-        )
-    for other in found[1:]:
-        for one, same in zip(found[0], other, strict=True):
-            np.testing.assert_array_equal(one, same)
 
 
 def test_scenarios_left_out_are_no_ones_worst(market: tuple[Floats, Floats], books: Books) -> None:
