@@ -19,6 +19,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seawall.errors import ConfigError, DataError
 from seawall.keeper.listing import Listing
 from seawall.keeper.view import ChainView
@@ -44,6 +46,7 @@ HedgeLeg = tuple[int, int, int, int]
 # Hedges kept for every atom that pages have room for: some become useless, some find their page full.
 _SPARE = 4
 
+_DEEPEST = 16
 _LAST_PAGE = 255
 _LIMITS = {field.name: field.maximum for field in (*ATOM, *POSITION)}
 
@@ -149,6 +152,7 @@ class HedgeFile:
                 f"{path.name} has more than {MAX_HEDGE_BYTES:,} bytes. Fix: run `seawall keeper hedges` again"
             )
         try:
+            _refuse_deep(content)
             selected = _decoded(json.loads(content))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(
@@ -209,6 +213,15 @@ class HedgeFile:
             raise ConfigError(
                 f"cannot write {self._path}: {error.strerror}. Fix: correct keeper.hedges"
             ) from error
+
+
+def _refuse_deep(content: bytes) -> None:
+    """Refuse nesting that no selection has: where libraries let Python recurse far, it would end the process."""
+    text = np.frombuffer(content, dtype=np.uint8)
+    opened = np.isin(text, np.frombuffer(b"[{", dtype=np.uint8)).astype(np.int8)
+    closed = np.isin(text, np.frombuffer(b"]}", dtype=np.uint8)).astype(np.int8)
+    if np.cumsum(opened - closed, dtype=np.int64).max(initial=0) > _DEEPEST:
+        raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
 
 def _decoded(values: Any) -> SelectedHedges:
