@@ -91,7 +91,7 @@ OPTION_CAST: tuple[AccountPlan, ...] = (
         name="future against perpetual",
         weights={},
         deposit=100_000,
-        usage=0.012,
+        usage=0.015,
         legs=(
             LegPlan(symbol="ETH", kind="future", lots=1.0),
             LegPlan(symbol="ETH", kind="perpetual", lots=-1.0),

@@ -34,7 +34,7 @@ class TailSettings:
         Limits of the factor by which falls, or rises, are multiplied.
     """
 
-    strength: float = 1.0
+    strength: float = 0.0
     falls: float = 3.7
     rises: float = 3.8
     factor_min: float = 0.75
