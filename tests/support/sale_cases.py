@@ -17,7 +17,7 @@ from seawall.reference.book import Book, Position
 from seawall.reference.certificate import Certificate, under
 from seawall.reference.integers import WAD
 from seawall.reference.ledger import Vault
-from seawall.reference.liquidator import Auction, Liquidator
+from seawall.reference.liquidator import Liquidator
 from seawall.reference.rejection import Rejected
 from seawall.reference.state import Price, Settling, World
 
@@ -55,7 +55,7 @@ class SaleCase:
 
     def buy(self, vault: Vault) -> tuple[Liquidator, int, int]:
         """Let the reference sell; return it, the fraction and what the buyer paid."""
-        liquidator = Liquidator(vault, auctions={SELLER: Auction(0, self.proven)})
+        liquidator = Liquidator(vault)
         fraction, paid = liquidator.buy(
             SELLER,
             BUYER,
@@ -191,6 +191,7 @@ def sale_case(seed: int) -> SaleCase:
             given[1] if rng.random() < 0.4 else [],
         ),
     )
+    case.accounts[SELLER].mark = int(case.proven)  # begun at live second zero
     case.accounts[SELLER].cash = _poor(rng, case)
     buyer = case.accounts[BUYER]
     buyer.last_check_block = rng.choice((0, BLOCK - 1))

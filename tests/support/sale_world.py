@@ -22,7 +22,7 @@ def _word(account: Account) -> int:
     return account_word(
         account.book,
         cash=account.cash,
-        last_check_block=account.last_check_block,
+        last_check_block=account.mark if account.in_auction else account.last_check_block,
         flags=int(account.in_auction),
     )
 
