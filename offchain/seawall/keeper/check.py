@@ -154,11 +154,11 @@ def _check_bounds(pages: list[Page], own: Computed, view: ChainView, settings: K
     eye = np.eye(len(records))
     legs = shortfall_alone(pnl, weights, np.vstack([eye, -eye]), alpha=settings.model.alpha)
     legs = np.maximum(legs, 0.0).reshape(2, -1)
-    # A far option's legs are small and follow its volatility all the more.
+    # A far option's legs are small and follow its volatility all the more. What has expired has none, and no excuse.
     least = [
         _LEAST_LEG * page.head.reference_spot * (r.kind in _OPTIONS) for page in pages for r in page.records
     ]
-    allowed = settings.lane_tolerance * np.maximum(legs.max(axis=0), least)
+    allowed = settings.lane_tolerance * np.where(legs.any(axis=0), np.maximum(legs.max(axis=0), least), 0.0)
     books = np.vstack([eye, -eye, view.lots])
     shortfall = shortfall_alone(pnl, weights, books, alpha=settings.model.alpha)
     excess = (-(lanes @ books.T)).max(axis=0) - factor * shortfall - np.abs(books) @ rounding
