@@ -163,12 +163,12 @@ def _books() -> None:
 
 def _report(name: str, *arguments: str) -> None:
     """Print what real option chains say of lanes and hedges, of the surface, or of how surfaces move."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as keepers run: times are of one core
     if name == "chains":
         from tests.bench.chains import chains_report
 
         chains_report()
     elif name == "surface":
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # times are of one core
         from tests.bench import surface
 
         surface.main(arguments)

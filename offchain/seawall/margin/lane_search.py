@@ -12,7 +12,7 @@ from seawall.margin.settings import LaneSettings
 from seawall.margin.shortfall import book_shortfall, shortfall_alone, worst_rows
 from seawall.margin.targets import Books, coverable, priced_books, reduced_rows
 
-__all__ = ["LaneSearch"]
+__all__ = ["LaneSearch", "all_but_dust"]
 
 # Books whose larger legs exceed their expected shortfall by more, such as options of no value, are left to floors.
 _LARGEST_LEGS = 1e9
@@ -60,7 +60,7 @@ class LaneSearch:
         settings = self.settings
         shortfall, means = priced_books(self.cube, self.weights, live, tail=1.0 - self.alpha)
         keep = self._coverable(live, shortfall, settings.minimum_book_es)
-        keep[keep] = _all_but_dust(shortfall[keep], share=settings.dust_share)
+        keep[keep] = all_but_dust(shortfall[keep], share=settings.dust_share)
         size = shortfall[keep]
         starts = np.argsort(-size, kind="stable")[: settings.candidate_books // 2]
         log_weight = np.log(size / max(size.sum(), 1e-300))
@@ -199,10 +199,14 @@ class LaneSearch:
         )
 
 
-def _all_but_dust(shortfall: Floats, *, share: float) -> Bools:
-    """Return which books count: all but the smallest that together have this share of the expected shortfall."""
+def all_but_dust(shortfall: Floats, *, share: float) -> Bools:
+    """Return which books count: all but the smallest that together have this share of the expected shortfall.
+
+    Of books of about one size none is dust: what does not count is also less than a tenth of the mean.
+    """
     order = np.argsort(shortfall, kind="stable")
     below = np.cumsum(shortfall[order]) <= share * shortfall.sum()
     keep = np.empty(len(shortfall), dtype=np.bool_)
     keep[order] = ~below
-    return keep
+    counts: Bools = keep | (10.0 * len(shortfall) * shortfall >= shortfall.sum())
+    return counts

@@ -5,11 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seawall.arrays import Floats
 from seawall.errors import DataError
 from seawall.margin.adversary import worst_book
 from seawall.margin.design import design_books, probe_books
+from seawall.margin.lane_search import all_but_dust
 from seawall.margin.lanes import choose_lanes, coverable, lane_bound, lane_coverage
 from seawall.margin.settings import LaneSettings
 from seawall.margin.shortfall import book_shortfall, expected_shortfall
@@ -107,6 +110,16 @@ def test_many_books_that_together_hold_next_to_nothing_do_not_count(
         for units in (held, np.concatenate([dust, held]))
     )
     np.testing.assert_allclose(crowded.values, alone.values, rtol=1e-9, atol=1e-12)
+
+
+@given(
+    sizes=st.lists(st.floats(1.0, 1.001), min_size=1, max_size=50).map(lambda few: few * 30),
+    dust=st.lists(st.floats(1e-9, 1e-6), max_size=50),
+)
+def test_of_books_of_about_one_size_none_is_dust(sizes: list[float], dust: list[float]) -> None:
+    kept = all_but_dust(np.array(sizes + dust), share=0.002)
+    assert kept[: len(sizes)].all()
+    assert not kept[len(sizes) :].any()
 
 
 def test_an_adversary_finds_books_worse_than_any_design_book(market: tuple[Floats, Floats]) -> None:
