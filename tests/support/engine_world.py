@@ -18,7 +18,7 @@ from seawall.page.layout import MAX_PAGE_BYTES, Kind
 from seawall.page.merkle import EMPTY_ROOT
 from seawall.reference.book import Book, Position, account_word
 from seawall.reference.certificate import EMPTY, Certificate, certificate_words
-from seawall.reference.state import ManifestState, Price, Settling
+from seawall.reference.state import ManifestState, Price, Settling, World
 
 __all__ = ["ACCOUNT", "NOW", "EngineWorld", "Scene", "certificates", "positions", "random_page", "scenes"]
 
@@ -298,15 +298,19 @@ class EngineWorld:
         if manifest.book_root != EMPTY_ROOT:
             self.oracle.setBookRoot(baseline, manifest.book_root)
 
-    def stage(self, scene: Scene) -> None:
-        """Put a scene on chain."""
-        self.evm.timestamp = scene.now
+    def stage_sources(self, scene: Scene | World) -> None:
+        """Put both manifests, prices and settlements on chain."""
         self._put_manifest(scene.current, baseline=False)
         self._put_manifest(scene.baseline, baseline=True)
         for underlying, price in scene.prices.items():
             self.feed.set(underlying, price.ticks | price.observed_at << 64 | price.fresh_since << 104)
         for key, known in scene.settlements.items():
             self.feed.setSettlement(*key, known.average, known.weight_x16)
+
+    def stage(self, scene: Scene) -> None:
+        """Put a scene on chain."""
+        self.evm.timestamp = scene.now
+        self.stage_sources(scene)
         for underlying, lots in scene.open_interest.items():
             self.harness.setOpenInterest(underlying, lots)
         self.harness.setAccount(ACCOUNT, account_word(scene.book, cash=scene.cash))

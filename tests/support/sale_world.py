@@ -38,12 +38,7 @@ class SaleWorld(EngineWorld):
         """Put a case on chain."""
         world = case.world
         self.evm.number, self.evm.timestamp = world.block, world.now
-        self._put_manifest(world.current, baseline=False)
-        self._put_manifest(world.baseline, baseline=True)
-        for underlying, price in world.prices.items():
-            self.feed.set(underlying, price.ticks | price.observed_at << 64 | price.fresh_since << 104)
-        for key, known in world.settlements.items():
-            self.feed.setSettlement(*key, known.average, known.weight_x16)
+        self.stage_sources(world)
         for underlying, lots in case.open_interest.items():
             self.sales.setOpenInterest(underlying, lots)
         for key, account in case.accounts.items():

@@ -181,6 +181,27 @@ def test_a_keeper_signs_nothing_else(
         check_proposal(altered(venue, change, slot=slot), venue[1], venue[0], settings=QUICK)
 
 
+@pytest.mark.parametrize(("beyond", "signed"), [(0.0002, True), (0.0006, False)])
+def test_a_lane_of_a_far_option_may_exceed_its_own_shortfall_by_two_percent_of_a_fiftieth_of_the_spot(
+    venue: tuple[ChainView, Computed], beyond: float, signed: bool
+) -> None:
+    view, own = venue
+    alone, page = replace(view, lots=view.lots[:0]), decode_page(own.payloads[0])
+    slot, record = next(
+        (i, r)
+        for i, r in enumerate(page.records)
+        if r.kind == Kind.PUT and 0 < max(r.leg_long, r.leg_short) < 0.015 * page.head.reference_spot
+    )
+    loss = record.leg_long + beyond * page.head.reference_spot
+    lane = -int(loss / (1 << record.shift) + 0.5)
+    proposal = altered(venue, {"lanes": (lane,) * 32}, slot=slot)
+    if signed:
+        check_proposal(proposal, own, alone, settings=QUICK)
+        return
+    with pytest.raises(ConsistencyError, match=rf"a lane exceeds .* book {slot} "):
+        check_proposal(proposal, own, alone, settings=QUICK)
+
+
 def test_an_atom_may_name_only_what_is_listed(venue: tuple[ChainView, Computed]) -> None:
     atom = page_of(venue).atoms[0]
     with pytest.raises(ConsistencyError, match="names page 0 slot 200"):
