@@ -1,5 +1,6 @@
 """What linear programs find against the sandwich: no charge below the tail risk, and how far lanes alone fall short."""
 
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.support.published import Floats, Lots, Published
 from tests.support.sandwich import with_factors
 
 from seawall.margin.certificate import best_certificate
+from seawall.margin.settings import LaneSettings
 from seawall.page import MerkleTree, book_leaf
 from seawall.reference import Book, Certificate, ManifestState, Price, assess
 
@@ -22,10 +24,15 @@ _SIZE = 1e10
 
 @pytest.fixture(scope="module")
 def published() -> Published:
-    """Return a venue of options on two underlyings, with as many lanes for its size as a keeper would post."""
+    """Return a venue of options on two underlyings, with as many lanes for its size as a keeper would post.
+
+    They are searched for as long as a keeper searches: how little lanes leave an adversary is no matter of luck then.
+    """
     terms = chain_terms(days=(7, 30), strikes=(0.9, 1.0, 1.1))
+    lanes = replace(QUICK.model.lanes, iterations=LaneSettings().iterations)
+    settings = replace(QUICK, model=replace(QUICK.model, lanes=lanes))
     return Published(
-        *with_shifts(listed_view([(0, terms), (1, terms)]), price_bars(days=120), settings=QUICK)
+        *with_shifts(listed_view([(0, terms), (1, terms)]), price_bars(days=120), settings=settings)
     )
 
 

@@ -64,10 +64,10 @@ OPTION_CAST: tuple[AccountPlan, ...] = (
         name="short straddle",
         weights={},
         deposit=100_000,
-        usage=0.82,  # the call is sold first, and for a moment stands alone
+        usage=0.91,  # the put is sold first, and for a moment stands alone
         legs=(
-            LegPlan(symbol="BTC", kind="call", moneyness=1.0, expiry=1, lots=-1.0),
             LegPlan(symbol="BTC", kind="put", moneyness=1.0, expiry=1, lots=-1.0),
+            LegPlan(symbol="BTC", kind="call", moneyness=1.0, expiry=1, lots=-1.0),
         ),
     ),
     AccountPlan(

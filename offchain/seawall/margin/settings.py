@@ -212,9 +212,9 @@ class ModelSettings:
     alpha: float = 0.99
     fast_half_lives_h: tuple[float, ...] = (24.0,)
     slow_half_lives_h: tuple[float, ...] = (480.0,)
-    fast_weights: tuple[float, ...] = (0.6,)
-    slow_weights: tuple[float, ...] = (0.2,)
-    long_run_weight: float = 0.2
+    fast_weights: tuple[float, ...] = (0.5,)
+    slow_weights: tuple[float, ...] = (0.4,)
+    long_run_weight: float = 0.1
     implied_weight: float = 0.5
     side_share: float = 0.7
     move_power: float = 1.0

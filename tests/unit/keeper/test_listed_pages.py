@@ -190,7 +190,7 @@ def test_a_lane_of_a_far_option_may_exceed_its_own_shortfall_by_two_percent_of_a
     slot, record = next(
         (i, r)
         for i, r in enumerate(page.records)
-        if r.kind == Kind.PUT and 0 < max(r.leg_long, r.leg_short) < 0.015 * page.head.reference_spot
+        if r.kind == Kind.PUT and 0 < max(r.leg_long, r.leg_short) < 0.02 * page.head.reference_spot
     )
     loss = record.leg_long + beyond * page.head.reference_spot
     lane = -int(loss / (1 << record.shift) + 0.5)
