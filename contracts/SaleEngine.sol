@@ -8,6 +8,7 @@ import {CertificateList, MOST_CERTIFICATES} from "./libraries/CertificateList.so
 import {Holdings} from "./libraries/Holding.sol";
 import {ONE_X32} from "./libraries/Instruments.sol";
 import {Ledger} from "./libraries/Ledger.sol";
+import {PageCopy} from "./libraries/PageCopies.sol";
 import {Remainders} from "./libraries/Remainder.sol";
 import {Run, Runs} from "./libraries/Run.sol";
 import {Shelf, Shelves} from "./libraries/Shelf.sol";
@@ -78,27 +79,28 @@ library SaleEngine {
         Shelf memory shelf = Shelves.fresh(oracle, feed)[0];
         shelf.addAll(fromWord.pages());
         shelf.addAll(toWord.pages());
-        Seller memory seller;
-        seller.shown = sellerCertificates;
+        Seller memory seller = Seller(Runs.fresh()[0], Runs.fresh()[0], sellerCertificates, 0, 0, 0, false);
         seller.run.read(ledger, sale.account, fromWord.pages(), shelf);
         seller.buyer.read(ledger, sale.buyer, toWord.pages(), shelf);
         _judge(seller, sale, ledger, fromWord, shelf);
         sold.fractionWad = Math.min(sale.maxFractionWad, seller.largestWad);
         require(!toWord.inAuction(), IMarginVault.InAuction(sale.buyer));
-        Transfer memory t;
-        Run memory parts;
         while (true) {
-            (t, parts) = _attempt(seller, sale, sold, fromWord, toWord, ledger, buyerCertificates, shelf);
-            if (sold.maintenance <= seller.maintenance) break;
+            Transfer memory t = Transfers.open(sale.account, sale.buyer, fromWord, toWord)[0];
+            Run memory parts = Runs.fresh()[0];
+            _attempt(seller, sold, t, parts, ledger, buyerCertificates, shelf);
+            if (sold.maintenance <= seller.maintenance) {
+                _settle(seller, sale, sold, t, ledger);
+                _requireInitial(seller.buyer, parts, t, ledger, buyerCertificates, shelf);
+                _close(seller, sale, sold, t, ledger);
+                sold.opened = _opened(fromWord, t.fromWord) + _opened(toWord, t.toWord);
+                return sold;
+            }
             // All of the book goes instead, if the caller allows it and no certificate shows another: of that a slice may leave more than there was.
             bool all = sale.maxFractionWad >= WAD && sold.fractionWad != WAD && _showsOwn(seller);
             require(all, ILiquidator.HealthFell(sale.account, sold.equity, sold.maintenance));
             sold.fractionWad = WAD;
         }
-        _settle(seller, sale, sold, t, ledger);
-        _requireInitial(seller.buyer, parts, t, ledger, buyerCertificates, shelf);
-        _close(seller, sale, sold, t, ledger);
-        sold.opened = _opened(fromWord, t.fromWord) + _opened(toWord, t.toWord);
     }
 
     /* INTERNALS */
@@ -110,14 +112,15 @@ library SaleEngine {
         run.assessAlone(shelf, ledger, sale.account, word, seller.shown, false);
         (seller.equity, seller.maintenance) = (run.margin.equity, run.margin.maintenance);
         bool liquidatable = Assessments.fails(seller.equity, seller.maintenance);
-        Margin memory old;
+        Run memory next = run.again()[0];
         bool young = liquidatable && !run.isBaseline();
-        if (young) (seller.maintenance, liquidatable, old) = _lesser(run, run.again()[0], ledger, sale.account, word, seller.shown, shelf);
+        if (young) (seller.maintenance, liquidatable) = _lesser(run, next, ledger, sale.account, word, seller.shown, shelf);
         require(run.margin.flags & MARGIN_NONE_PRICED == 0, ILiquidator.PriceStale(sale.account));
         require(liquidatable, ILiquidator.AccountHealthy(sale.account, seller.equity, seller.maintenance));
         if (seller.equity < 0) {
             Certificate[] memory none;
-            if (!young) (,, old) = _lesser(run, run.again()[0], ledger, sale.account, word, none, shelf);
+            if (!young) _lesser(run, next, ledger, sale.account, word, none, shelf);
+            Margin memory old = next.margin;
             // A hole is filled from what belongs to others, so a young manifest alone may open it by M at most: `E_b - E <= M`.
             bool proven = old.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) != 0 || old.equity - seller.equity <= int256(seller.maintenance);
             require(proven, ILiquidator.LossUnproven(sale.account, seller.equity, old.equity));
@@ -136,35 +139,34 @@ library SaleEngine {
         uint256 word,
         Certificate[] memory shown,
         Shelf memory shelf
-    ) private view returns (uint256 maintenance, bool liquidatable, Margin memory old) {
+    ) private view returns (uint256 maintenance, bool liquidatable) {
         next.lanes = true;
         next.assessAlone(shelf, ledger, account, word, shown, true);
-        (maintenance, old) = (run.margin.maintenance, next.margin);
-        if (next.manifest == 0) return (0, false, old);
-        if (old.flags & MARGIN_MISSING != 0) return (maintenance, true, old);
+        Margin memory old = next.margin;
+        maintenance = run.margin.maintenance;
+        if (next.manifest == 0) return (0, false);
+        if (old.flags & MARGIN_MISSING != 0) return (maintenance, true);
         uint256 raised = _raised(old.maintenance, old.driftX32);
         if (raised < maintenance) maintenance = raised;
         liquidatable = Assessments.fails(run.margin.equity, maintenance) && Assessments.fails(old.equity, raised);
     }
 
     /// @dev Moves a slice in memory, and works out the health of the account after it.
-    /// @return t The slice.
-    /// @return parts What goes, assessed by itself: without cash its equity is its value.
+    /// @param t The slice, nothing of which has moved yet.
+    /// @param parts What goes, to be assessed by itself: without cash its equity is its value.
     function _attempt(
         Seller memory seller,
-        Sale memory sale,
         Sold memory sold,
-        uint256 fromWord,
-        uint256 toWord,
+        Transfer memory t,
+        Run memory parts,
         Ledger storage ledger,
         Certificate[] memory buyerCertificates,
         Shelf memory shelf
-    ) private view returns (Transfer memory t, Run memory parts) {
-        (t.from, t.to, t.fromWord, t.toWord) = (sale.account, sale.buyer, fromWord, toWord);
+    ) private view {
         t.cut(seller.run.pages, shelf, sold.fractionWad);
         t.merge(seller.buyer.pages);
         require(t.count != 0, IMarginVault.ZeroLots());
-        require(t.toWord.positions() <= MAX_POSITIONS, IMarginVault.TooManyPositions(sale.buyer, MAX_POSITIONS));
+        require(t.toWord.positions() <= MAX_POSITIONS, IMarginVault.TooManyPositions(t.to, MAX_POSITIONS));
         Certificate[] memory none;
         parts.fillParts(t, shelf);
         (parts.lanes, parts.initial) = (true, _isAll(seller.buyer, buyerCertificates));
@@ -172,13 +174,12 @@ library SaleEngine {
         sold.value = parts.margin.equity;
         t.fromWord = t.fromWord.withCash(t.fromWord.cash() + sold.value);
         t.toWord = t.toWord.withCash(t.toWord.cash() - sold.value);
-        _rejudge(seller, sale.account, sold, t, parts, ledger, shelf);
+        _rejudge(seller, sold, t, parts, ledger, shelf);
     }
 
     /// @dev Health after the slice: that of before less what goes where sums are linear in lots, else walked again.
     function _rejudge(
         Seller memory seller,
-        bytes32 account,
         Sold memory sold,
         Transfer memory t,
         Run memory parts,
@@ -186,19 +187,21 @@ library SaleEngine {
         Shelf memory shelf
     ) private view {
         Run memory run = seller.run;
-        Run memory left;
-        if (!t.settling && !Assessments.isHedge(seller.shown.under(false)) && run.isLinear(t)) {
+        bool linear = !t.settling && !Assessments.isHedge(seller.shown.under(false)) && run.isLinear(t);
+        if (linear) {
             run.subtract(parts, ledger, t.fromWord);
         } else {
-            left.fillAfter(t, run.pages, false, shelf);
-            left.lanes = true;
-            left.assessAlone(shelf, ledger, account, t.fromWord, seller.shown, false);
-            run = left;
+            PageCopy[] memory before = run.pages;
+            run = Runs.fresh()[0];
+            run.fillAfter(t, before, false, shelf);
+            run.lanes = true;
+            run.assessAlone(shelf, ledger, t.from, t.fromWord, seller.shown, false);
         }
         (sold.equity, sold.maintenance) = (run.margin.equity, run.margin.maintenance);
         if (!Assessments.fails(sold.equity, sold.maintenance) || run.isBaseline()) return;
-        if (left.pages.length == 0) left.fillAfter(t, run.pages, false, shelf);
-        (sold.maintenance,,) = _lesser(run, left.again()[0], ledger, account, t.fromWord, seller.shown, shelf);
+        Run memory next = run.again()[0];
+        if (linear) next.fillAfter(t, run.pages, false, shelf);
+        (sold.maintenance,) = _lesser(run, next, ledger, t.from, t.fromWord, seller.shown, shelf);
     }
 
     /// @dev Pays the premium for the maintenance that the slice removed, in the words of both accounts.
@@ -224,7 +227,7 @@ library SaleEngine {
         if (_isAll(before, certificates)) {
             margin.equity += t.toWord.cash();
         } else {
-            Run memory run;
+            Run memory run = Runs.fresh()[0];
             run.fillAfter(t, before.pages, true, shelf);
             (run.lanes, run.initial) = (true, true);
             run.assessAlone(shelf, ledger, t.to, t.toWord, certificates, false);

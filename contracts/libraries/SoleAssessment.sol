@@ -10,6 +10,7 @@ import {LaneMath} from "./LaneMath.sol";
 import {LanePairs} from "./LanePairs.sol";
 import {Ledger} from "./Ledger.sol";
 import {LiveMark, SpotState} from "./LiveMark.sol";
+import {NarrowLanes} from "./NarrowLanes.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
 import {PageLists} from "./PageList.sol";
@@ -90,7 +91,9 @@ library SoleAssessments {
             s.set(head0, page.headWord(2), u.spot, block.timestamp);
             Walk memory found;
             (found.pairs, found.feed) = (run.pairs, shelf.feed);
+            uint256 absolute = u.absoluteLots;
             BookWalk.walkAlone(page, u, s, found);
+            absolute = u.absoluteLots - absolute;
             uint256 known = (found.end - LanePairs.pairAt(run.pairs, 0)) >> 6;
             if (found.missing) margin.flags |= MARGIN_MISSING;
             // Keepers post no risk for what has expired, and yet its value moves until its average is final.
@@ -100,7 +103,7 @@ library SoleAssessments {
             if (known == 0 || !u.priced) return;
             margin.driftX32 = Math.max(margin.driftX32, Exposures.driftX32(s, head0, Exposures.largestShift(found.drifts)));
             if (!run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;
-            LaneMath.accumulate(run.laneSums, run.pairs, known, page.code, page.rows, run.laneWords);
+            NarrowLanes.accumulate(run.laneSums, run.pairs, known, page, run.laneWords, absolute);
         }
     }
 }

@@ -52,6 +52,24 @@ library Transfers {
     using AccountWord for uint256;
     using Shelves for Shelf;
 
+    /// @dev One of which nothing has moved yet. In a list, as Solidity writes zeros word by word into whatever struct a function returns.
+    function open(bytes32 from, bytes32 to, uint256 fromWord, uint256 toWord) internal pure returns (Transfer[] memory one) {
+        assembly ("memory-safe") {
+            // 8 words; parcels 0xa0 is an empty list
+            one := mload(0x40)
+            let t := add(one, 0x40)
+            mstore(0x40, add(t, 0x100))
+            calldatacopy(t, calldatasize(), 0x100)
+            mstore(one, 1)
+            mstore(add(one, 0x20), t)
+            mstore(t, from)
+            mstore(add(t, 0x20), to)
+            mstore(add(t, 0x40), fromWord)
+            mstore(add(t, 0x60), toWord)
+            mstore(add(t, 0xa0), 0x60)
+        }
+    }
+
     /// @dev Cuts `ceil(f |q|)` lots off every position of some pages that can be valued.
     function cut(Transfer memory t, PageCopy[] memory from, Shelf memory shelf, uint256 fractionWad) internal view {
         unchecked {

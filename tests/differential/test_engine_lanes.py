@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.engine_world import EngineWorld
+from tests.support.sale_world import SaleWorld
 
 LARGEST = (1 << 39) - 1
+NARROW = (1 << 15) - 1  # scaled lots of a page, divided by what they have in common, of which sums fit 32 bits
 
 
 @pytest.fixture(scope="module")
-def world() -> EngineWorld:
-    return EngineWorld()
+def world() -> SaleWorld:
+    return SaleWorld()
 
 
 @st.composite
@@ -63,3 +65,31 @@ def test_assembly_equals_the_solidity_it_replaces(
     page = world.put_page(payload)
     arguments = (page, rows, lane_words, lots, slots, 3)
     assert world.harness.leastLane(*arguments) == world.harness.leastLanePlain(*arguments)
+
+
+@st.composite
+def narrow_books(draw: st.DrawFn) -> tuple[bytes, int, int, list[int], list[int], int]:
+    """A page of random lanes, extremes among them, and positions about as large as eight sums to a word allow.
+
+    The last is what the sum of their lots is known to be at most.
+    """
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    payload, rows, lane_words, lots, slots = draw(lane_books())
+    common, spare = rng.choice((0, 0, 1, 4, 24)), rng.choice((0, 0, 1, 2**14))
+    most = (NARROW + rng.choice((0, 0, 1, -9))) // max(len(lots), 1)
+    lots = [(1 if q > 0 else -1) * (most if rng.random() < 0.9 else rng.randint(0, most)) for q in lots]
+    if lots:
+        lots[0] += (NARROW - sum(map(abs, lots))) * (1 if lots[0] > 0 else -1)
+    lots = [q << common for q in lots]
+    return payload, rows, lane_words, lots, slots, sum(map(abs, lots)) + spare
+
+
+@given(case=narrow_books(), turns=st.integers(1, 3))
+def test_eight_lanes_to_a_product_equal_lanes_one_at_a_time(
+    world: SaleWorld, case: tuple[bytes, int, int, list[int], list[int], int], turns: int
+) -> None:
+    payload, rows, lane_words, lots, slots, absolute = case
+    page = {"id": 0, "count": 0, "code": world.put_page(payload), "rows": rows}
+    rest = dict.fromkeys(("head", "place", "words", "table", "twin"), 0)
+    found = world.sales.leastLane(page | rest, lane_words, lots, slots, absolute, turns)
+    assert found == turns * plain_least(payload, rows, lane_words, lots, slots)

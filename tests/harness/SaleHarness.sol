@@ -3,6 +3,10 @@ pragma solidity 0.8.37;
 
 import {SaleEngine} from "../../contracts/SaleEngine.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
+import {LaneMath} from "../../contracts/libraries/LaneMath.sol";
+import {LanePairs} from "../../contracts/libraries/LanePairs.sol";
+import {NarrowLanes} from "../../contracts/libraries/NarrowLanes.sol";
+import {PageCopy} from "../../contracts/libraries/PageCopies.sol";
 import {IMarginOracle} from "../../contracts/interfaces/IMarginOracle.sol";
 import {Certificate, Sale, Sold} from "../../contracts/interfaces/IMarginVault.sol";
 import {IVaultPriceFeed} from "../../contracts/interfaces/IPriceFeed.sol";
@@ -35,6 +39,26 @@ contract SaleHarness {
         returns (Sold memory)
     {
         return SaleEngine.sell(ledger, sale, buyerCertificates, sellerCertificates, ORACLE, FEED);
+    }
+
+    /// @dev The least lane of the same page, added so many times.
+    /// @param absolute At least the sum of |scaled lots|.
+    function leastLane(PageCopy memory page, uint256 laneWords, int256[] calldata scaledLots, uint256[] calldata slots, uint256 absolute, uint256 turns)
+        external
+        view
+        returns (int256)
+    {
+        uint256[] memory sums = LaneMath.newSums(laneWords);
+        uint256[] memory pairs = LanePairs.newPairs(slots.length);
+        int256 total;
+        for (uint256 turn; turn < turns; ++turn) {
+            for (uint256 i; i < slots.length; ++i) {
+                (pairs[2 * i], pairs[2 * i + 1]) = (uint256(scaledLots[i]), 32 * slots[i]);
+                total += scaledLots[i];
+            }
+            NarrowLanes.accumulate(sums, pairs, slots.length, page, laneWords, absolute);
+        }
+        return LaneMath.least(sums, total);
     }
 
     function accountWord(bytes32 account) external view returns (uint256) {
