@@ -34,6 +34,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 /// @param run Under the current manifest.
 /// @param buyer What the buyer holds before.
 /// @param shown The account's certificates.
+/// @param units For each page on the shelf, where what a lot of each position adds stands, or zero.
 /// @param maintenance The smaller of the current requirement and the baseline's raised by its drift.
 /// @param largestWad What is on sale at most, 1e18 = all.
 /// @param fundPays False while some position cannot be valued.
@@ -41,6 +42,7 @@ struct Seller {
     Run run;
     Run buyer;
     Certificate[] shown;
+    uint256[] units;
     int256 equity;
     uint256 maintenance;
     uint256 largestWad;
@@ -79,7 +81,7 @@ library SaleEngine {
         Shelf memory shelf = Shelves.fresh(oracle, feed)[0];
         shelf.addAll(fromWord.pages());
         shelf.addAll(toWord.pages());
-        Seller memory seller = Seller(Runs.fresh()[0], Runs.fresh()[0], sellerCertificates, 0, 0, 0, false);
+        Seller memory seller = Seller(Runs.fresh()[0], Runs.fresh()[0], sellerCertificates, new uint256[](shelf.count), 0, 0, 0, false);
         seller.run.read(ledger, sale.account, fromWord.pages(), shelf);
         seller.buyer.read(ledger, sale.buyer, toWord.pages(), shelf);
         _judge(seller, sale, ledger, fromWord, shelf);
@@ -109,7 +111,7 @@ library SaleEngine {
     function _judge(Seller memory seller, Sale memory sale, Ledger storage ledger, uint256 word, Shelf memory shelf) private view {
         Run memory run = seller.run;
         run.lanes = true;
-        run.assessAlone(shelf, ledger, sale.account, word, seller.shown, false);
+        run.assessAlone(shelf, ledger, sale.account, word, seller.shown, false, seller.units);
         (seller.equity, seller.maintenance) = (run.margin.equity, run.margin.maintenance);
         bool liquidatable = Assessments.fails(seller.equity, seller.maintenance);
         Run memory next = run.again()[0];
@@ -141,7 +143,8 @@ library SaleEngine {
         Shelf memory shelf
     ) private view returns (uint256 maintenance, bool liquidatable) {
         next.lanes = true;
-        next.assessAlone(shelf, ledger, account, word, shown, true);
+        uint256[] memory none;
+        next.assessAlone(shelf, ledger, account, word, shown, true, none);
         Margin memory old = next.margin;
         maintenance = run.margin.maintenance;
         if (next.manifest == 0) return (0, false);
@@ -170,7 +173,7 @@ library SaleEngine {
         Certificate[] memory none;
         parts.fillParts(t, shelf);
         (parts.lanes, parts.initial) = (true, _isAll(seller.buyer, buyerCertificates));
-        parts.assessAlone(shelf, ledger, t.to, t.list, none, false);
+        parts.assessAlone(shelf, ledger, t.to, t.list, none, false, seller.units);
         sold.value = parts.margin.equity;
         t.fromWord = t.fromWord.withCash(t.fromWord.cash() + sold.value);
         t.toWord = t.toWord.withCash(t.toWord.cash() - sold.value);
@@ -195,7 +198,8 @@ library SaleEngine {
             run = Runs.fresh()[0];
             run.fillAfter(t, before, false, shelf);
             run.lanes = true;
-            run.assessAlone(shelf, ledger, t.from, t.fromWord, seller.shown, false);
+            uint256[] memory none;
+            run.assessAlone(shelf, ledger, t.from, t.fromWord, seller.shown, false, none);
         }
         (sold.equity, sold.maintenance) = (run.margin.equity, run.margin.maintenance);
         if (!Assessments.fails(sold.equity, sold.maintenance) || run.isBaseline()) return;
@@ -230,7 +234,8 @@ library SaleEngine {
             Run memory run = Runs.fresh()[0];
             run.fillAfter(t, before.pages, true, shelf);
             (run.lanes, run.initial) = (true, true);
-            run.assessAlone(shelf, ledger, t.to, t.toWord, certificates, false);
+            uint256[] memory none;
+            run.assessAlone(shelf, ledger, t.to, t.toWord, certificates, false, none);
             margin = run.margin;
         }
         require(margin.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, IMarginVault.PriceNotFresh(t.to));

@@ -10,6 +10,7 @@ import {SpotState} from "./LiveMark.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
 import {PlainWalk, Walk} from "./PlainWalk.sol";
+import {UnitWalk} from "./UnitWalk.sol";
 
 /// @title One pass over the positions of a page
 /// @notice Perpetuals, futures and options outside their settlement window, which is nearly all there ever is, go through `PlainWalk`; all else goes one by
@@ -48,10 +49,18 @@ library BookWalk {
     }
 
     /// @dev The same for a page that has no twin, for code that gives none.
-    function walkAlone(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found) internal view {
+    /// @param units As `UnitWalk.walk` takes them.
+    /// @return plain Whether all positions are plain, so that units of all are known.
+    function walkAlone(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found, uint256 units)
+        internal
+        view
+        returns (bool plain)
+    {
         unchecked {
             uint256 last = LanePairs.pairAt(found.pairs, page.count);
-            for (uint256 rare = PlainWalk.walk(page, u, s, found); rare < last; rare += 32) {
+            uint256 rare = UnitWalk.walk(page, u, s, found, units);
+            plain = rare == last;
+            for (; rare < last; rare += 32) {
                 _addRare(page, u, s, PageCopies.load(rare), found);
             }
         }

@@ -36,7 +36,7 @@ library Slices {
         (found.kept, found.part) = (room(whole.count), room(whole.count));
         (uint256 from, uint256 end) = (whole.at_, whole.at_ + 8 * whole.count);
         (uint256 keptAt, uint256 partAt) = (found.kept.at_, found.part.at_);
-        (uint256 widest, uint256 settling) = (0, 0);
+        uint256 widest;
         // a word below which, with the expiry at its top, a window has begun
         uint256 limit = ((block.timestamp + SETTLEMENT_WINDOW) / 1 hours) << 232;
         head += PAGE_HEAD_BYTES;
@@ -57,8 +57,8 @@ library Slices {
                 let sign := sar(255, lots)
                 let size := sub(xor(lots, sign), sign)
                 let part := div(add(mul(size, fractionWad), sub(WAD, 1)), WAD)
-                widest := or(widest, shl(and(shr(3, rec), 31), part))
-                settling := or(settling, lt(sub(shl(16, rec), shl(232, 1)), limit))
+                // at the top, above all bits of lots, whether it has begun
+                widest := or(widest, or(shl(and(shr(3, rec), 31), part), shl(255, lt(sub(shl(16, rec), shl(232, 1)), limit))))
                 position := shr(42, shl(42, shl(192, shr(192, position))))
                 mstore(partAt, or(shl(214, sub(xor(part, sign), sign)), position))
                 partAt := add(partAt, 8)
@@ -73,7 +73,7 @@ library Slices {
             found.kept.count = (keptAt - found.kept.at_) >> 3;
             found.part.count = (partAt - found.part.at_) >> 3;
         }
-        (found.widest, found.settling) = (widest, settling != 0);
+        (found.widest, found.settling) = ((widest << 1) >> 1, widest >> 255 != 0);
     }
 
     /// @dev Room for so many positions, and for what a write of the last puts behind it.

@@ -37,7 +37,7 @@ library SliceValue {
         held.read(ledger, from, list, shelf);
         t.cut(held.pages, shelf, fractionWad);
         parts.fillParts(t, shelf);
-        parts.assessAlone(shelf, ledger, from, t.list, none, false);
+        parts.assessAlone(shelf, ledger, from, t.list, none, false, new uint256[](0));
         return parts.margin.equity;
     }
 }

@@ -15,6 +15,7 @@ import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
 import {PageLists} from "./PageList.sol";
 import {Walk} from "./PlainWalk.sol";
+import {UnitWalk} from "./UnitWalk.sol";
 import {Requirements} from "./Requirement.sol";
 import {Run} from "./Run.sol";
 import {Shelf, Shelves} from "./Shelf.sol";
@@ -38,6 +39,8 @@ library SoleAssessments {
     using Shelves for Shelf;
 
     /// @dev As `Assessments.assess`, for a run that is not joint.
+    /// @param units For each page on the shelf, zero or where units of positions in the same order and of the same signs stand, under the same manifest; those
+    /// of pages that are walked are left there if all their positions are plain. No list: neither.
     function assessAlone(
         Run memory run,
         Shelf memory shelf,
@@ -45,7 +48,8 @@ library SoleAssessments {
         bytes32 account,
         uint256 word,
         Certificate[] memory certificates,
-        bool baseline
+        bool baseline,
+        uint256[] memory units
     ) internal view {
         (run.margin.equity, run.margin.quote) = (word.cash(), word.cash());
         Certificate memory certificate = CertificateList.under(certificates, baseline);
@@ -64,7 +68,7 @@ library SoleAssessments {
             PageCopy memory page = run.pages[i];
             if (!known) BookWalk.read(ledger.books[account][page.id], page.count, page.words);
             shelf.turn(page, hedged, baseline);
-            _walk(run, shelf, page);
+            _walk(run, shelf, page, units);
         }
         if (!run.anyPriced) run.margin.flags |= MARGIN_NONE_PRICED;
         Requirements.add(run, ledger);
@@ -73,7 +77,7 @@ library SoleAssessments {
     }
 
     /// @dev Adds the positions of one page to its underlying's sums and to the lanes.
-    function _walk(Run memory run, Shelf memory shelf, PageCopy memory page) private view {
+    function _walk(Run memory run, Shelf memory shelf, PageCopy memory page, uint256[] memory units) private view {
         unchecked {
             Margin memory margin = run.margin;
             if (page.head == 0) {
@@ -88,13 +92,15 @@ library SoleAssessments {
             }
             Exposure memory u = run.exposures[Assessments.group(run, shelf, page, head0)];
             SpotState memory s = LiveMark.newStates()[0];
-            s.set(head0, page.headWord(2), u.spot, block.timestamp);
+            uint256 known = units.length == 0 ? 0 : PageCopies.wordAt(units, page.place);
+            if (known == 0) s.set(head0, page.headWord(2), u.spot, block.timestamp);
             Walk memory found;
             (found.pairs, found.feed) = (run.pairs, shelf.feed);
             uint256 absolute = u.absoluteLots;
-            BookWalk.walkAlone(page, u, s, found);
+            bool plain = BookWalk.walkAlone(page, u, s, found, known);
+            if (plain && known == 0 && units.length != 0) units[page.place] = UnitWalk.keep(page.count);
             absolute = u.absoluteLots - absolute;
-            uint256 known = (found.end - LanePairs.pairAt(run.pairs, 0)) >> 6;
+            known = (found.end - LanePairs.pairAt(run.pairs, 0)) >> 6;
             if (found.missing) margin.flags |= MARGIN_MISSING;
             // Keepers post no risk for what has expired, and yet its value moves until its average is final.
             if (s.waiting) margin.flags |= MARGIN_NOT_FRESH;

@@ -11,7 +11,8 @@ from tests.support.engine_world import EngineWorld
 from tests.support.sale_world import SaleWorld
 
 LARGEST = (1 << 39) - 1
-NARROW = (1 << 15) - 1  # scaled lots of a page, divided by what they have in common, of which sums fit 32 bits
+# scaled lots of a page, divided by what they have in common, of which sums of lanes fit 32 bits
+NARROW = (1 << 15) - 1
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +85,30 @@ def narrow_books(draw: st.DrawFn) -> tuple[bytes, int, int, list[int], list[int]
     return payload, rows, lane_words, lots, slots, sum(map(abs, lots)) + spare
 
 
+def narrow_least(
+    world: SaleWorld,
+    payload: bytes,
+    rows: int,
+    lane_words: int,
+    lots: list[int],
+    slots: list[int],
+    absolute: int,
+    turns: int,
+) -> int:
+    page = {"id": 0, "count": 0, "code": world.put_page(payload), "rows": rows}
+    rest = dict.fromkeys(("head", "place", "words", "table", "twin"), 0)
+    return int(world.sales.leastLane(page | rest, lane_words, lots, slots, absolute, turns))
+
+
 @given(case=narrow_books(), turns=st.integers(1, 3))
 def test_eight_lanes_to_a_product_equal_lanes_one_at_a_time(
     world: SaleWorld, case: tuple[bytes, int, int, list[int], list[int], int], turns: int
 ) -> None:
-    payload, rows, lane_words, lots, slots, absolute = case
-    page = {"id": 0, "count": 0, "code": world.put_page(payload), "rows": rows}
-    rest = dict.fromkeys(("head", "place", "words", "table", "twin"), 0)
-    found = world.sales.leastLane(page | rest, lane_words, lots, slots, absolute, turns)
-    assert found == turns * plain_least(payload, rows, lane_words, lots, slots)
+    assert narrow_least(world, *case, turns) == turns * plain_least(*case[:-1])
+
+
+@given(case=lane_books(), turns=st.integers(1, 2))
+def test_lots_of_any_size_equal_lanes_one_at_a_time(
+    world: SaleWorld, case: tuple[bytes, int, int, list[int], list[int]], turns: int
+) -> None:
+    assert narrow_least(world, *case, sum(map(abs, case[3])), turns) == turns * plain_least(*case)
