@@ -6,12 +6,10 @@ import {MAX_POSITIONS} from "./AccountWord.sol";
 import {SCALED_LOTS_BITS} from "./Book.sol";
 import {PageCopies} from "./PageCopies.sol";
 import {KIND_SPOT, PAGE_HEAD_BYTES} from "./PageLayout.sol";
-import {Lots, Slices} from "./Slice.sol";
+import {KEY, Lots, Slices} from "./Slice.sol";
 
 /// @dev Slots that a page may have.
 uint256 constant SLOTS = 256;
-/// @dev Generation and slot of a position at the top of a word.
-uint256 constant KEY = 0x3fffff << 192;
 /// @dev What is not lots in a word with a position at its top.
 uint256 constant NOT_LOTS = (1 << 214) - 1;
 /// @dev What stands behind a position in the word at its place.

@@ -7,6 +7,9 @@ import {SETTLEMENT_WINDOW} from "./LiveMark.sol";
 import {PageCopies} from "./PageCopies.sol";
 import {PAGE_HEAD_BYTES} from "./PageLayout.sol";
 
+/// @dev Generation and slot of a position at the top of a word.
+uint256 constant KEY = 0x3fffff << 192;
+
 /// @notice Positions of one page in memory, dense, 64 bits each from the top of the first word; zeros behind the last in its word.
 /// @param at_ Memory address of the first.
 /// @param count How many.
@@ -46,8 +49,7 @@ library Slices {
                 // lots 42, generation 14, slot 8 stand at the top of the word at a position's place
                 let position := mload(from)
                 let slot := and(shr(187, position), 0x1fe0)
-                let rec := 0
-                if lt(slot, rows) { rec := mload(add(head, slot)) }
+                let rec := mul(mload(add(head, slot)), lt(slot, rows))
                 if or(iszero(and(rec, 7)), and(xor(shr(8, rec), shr(200, position)), 0x3fff)) {
                     mstore(keptAt, shl(192, shr(192, position)))
                     keptAt := add(keptAt, 8)
@@ -55,16 +57,16 @@ library Slices {
                 }
                 let lots := sar(214, position)
                 let sign := sar(255, lots)
-                let size := sub(xor(lots, sign), sign)
-                let part := div(add(mul(size, fractionWad), sub(WAD, 1)), WAD)
+                let part := div(add(mul(sub(xor(lots, sign), sign), fractionWad), sub(WAD, 1)), WAD)
                 // at the top, above all bits of lots, whether it has begun
                 widest := or(widest, or(shl(and(shr(3, rec), 31), part), shl(255, lt(sub(shl(16, rec), shl(232, 1)), limit))))
-                position := shr(42, shl(42, shl(192, shr(192, position))))
-                mstore(partAt, or(shl(214, sub(xor(part, sign), sign)), position))
+                position := and(position, KEY)
+                part := sub(xor(part, sign), sign)
+                mstore(partAt, or(shl(214, part), position))
                 partAt := add(partAt, 8)
-                size := sub(size, part)
-                if size {
-                    mstore(keptAt, or(shl(214, sub(xor(size, sign), sign)), position))
+                lots := sub(lots, part)
+                if lots {
+                    mstore(keptAt, or(shl(214, lots), position))
                     keptAt := add(keptAt, 8)
                 }
             }
@@ -93,12 +95,14 @@ library Slices {
 
     /// @dev Stores positions in place of others, words that changed only.
     function store(uint256[32] storage book, Lots memory old, Lots memory lots) internal {
-        unchecked {
-            (uint256 had, uint256 has) = (BookWalk.wordsOf(old.count), BookWalk.wordsOf(lots.count));
-            for (uint256 i; i < had || i < has; ++i) {
-                uint256 before = i < had ? PageCopies.load(old.at_ + 32 * i) : 0;
-                uint256 four = i < has ? PageCopies.load(lots.at_ + 32 * i) : 0;
-                if (before != four) book[i] = four;
+        (uint256 before, uint256 oldEnd) = (old.at_, old.at_ + 8 * old.count);
+        (uint256 after_, uint256 end) = (lots.at_, lots.at_ + 8 * lots.count);
+        assembly ("memory-safe") {
+            for { let slot := book.slot } or(lt(before, oldEnd), lt(after_, end)) { slot := add(slot, 1) } {
+                let four := mul(mload(after_), lt(after_, end))
+                if sub(four, mul(mload(before), lt(before, oldEnd))) { sstore(slot, four) }
+                before := add(before, 0x20)
+                after_ := add(after_, 0x20)
             }
         }
     }
