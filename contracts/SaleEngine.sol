@@ -12,7 +12,7 @@ import {PageCopy} from "./libraries/PageCopies.sol";
 import {Remainders} from "./libraries/Remainder.sol";
 import {Run, Runs} from "./libraries/Run.sol";
 import {Shelf, Shelves} from "./libraries/Shelf.sol";
-import {SoleAssessments} from "./libraries/SoleAssessment.sol";
+import {Basis, SoleAssessments} from "./libraries/SoleAssessment.sol";
 import {Transfer, Transfers} from "./libraries/Transfer.sol";
 import {ILiquidator} from "./interfaces/ILiquidator.sol";
 import {IMarginOracle} from "./interfaces/IMarginOracle.sol";
@@ -111,17 +111,17 @@ library SaleEngine {
     function _judge(Seller memory seller, Sale memory sale, Ledger storage ledger, uint256 word, Shelf memory shelf) private view {
         Run memory run = seller.run;
         run.lanes = true;
-        run.assessAlone(shelf, ledger, sale.account, word, seller.shown, false, seller.units);
+        run.assessAlone(shelf, ledger, sale.account, word, seller.shown, Basis(false, seller.units));
         (seller.equity, seller.maintenance) = (run.margin.equity, run.margin.maintenance);
         bool liquidatable = Assessments.fails(seller.equity, seller.maintenance);
         Run memory next = run.again()[0];
         bool young = liquidatable && !run.isBaseline();
-        if (young) (seller.maintenance, liquidatable) = _lesser(run, next, ledger, sale.account, word, seller.shown, shelf);
+        if (young) (seller.maintenance, liquidatable) = _lesser(run, next, ledger, sale.account, word, seller.shown, shelf, seller.units);
         require(run.margin.flags & MARGIN_NONE_PRICED == 0, ILiquidator.PriceStale(sale.account));
         require(liquidatable, ILiquidator.AccountHealthy(sale.account, seller.equity, seller.maintenance));
         if (seller.equity < 0) {
             Certificate[] memory none;
-            if (!young) _lesser(run, next, ledger, sale.account, word, none, shelf);
+            if (!young) _lesser(run, next, ledger, sale.account, word, none, shelf, seller.units);
             Margin memory old = next.margin;
             // A hole is filled from what belongs to others, so a young manifest alone may open it by M at most: `E_b - E <= M`.
             bool proven = old.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) != 0 || old.equity - seller.equity <= int256(seller.maintenance);
@@ -133,6 +133,7 @@ library SaleEngine {
 
     /// @dev What a baseline makes of an account that fails the current manifest, as `MarginEngine.health`.
     /// @param next Of the account under the baseline, not assessed yet.
+    /// @param units As a Basis has them.
     function _lesser(
         Run memory run,
         Run memory next,
@@ -140,11 +141,11 @@ library SaleEngine {
         bytes32 account,
         uint256 word,
         Certificate[] memory shown,
-        Shelf memory shelf
+        Shelf memory shelf,
+        uint256[] memory units
     ) private view returns (uint256 maintenance, bool liquidatable) {
         next.lanes = true;
-        uint256[] memory none;
-        next.assessAlone(shelf, ledger, account, word, shown, true, none);
+        next.assessAlone(shelf, ledger, account, word, shown, Basis(true, units));
         Margin memory old = next.margin;
         maintenance = run.margin.maintenance;
         if (next.manifest == 0) return (0, false);
@@ -173,7 +174,7 @@ library SaleEngine {
         Certificate[] memory none;
         parts.fillParts(t, shelf);
         (parts.lanes, parts.initial) = (true, _isAll(seller.buyer, buyerCertificates));
-        parts.assessAlone(shelf, ledger, t.to, t.list, none, false, seller.units);
+        parts.assessAlone(shelf, ledger, t.to, t.list, none, Basis(false, seller.units));
         sold.value = parts.margin.equity;
         t.fromWord = t.fromWord.withCash(t.fromWord.cash() + sold.value);
         t.toWord = t.toWord.withCash(t.toWord.cash() - sold.value);
@@ -190,6 +191,7 @@ library SaleEngine {
         Shelf memory shelf
     ) private view {
         Run memory run = seller.run;
+        uint256[] memory none;
         bool linear = !t.settling && !Assessments.isHedge(seller.shown.under(false)) && run.isLinear(t);
         if (linear) {
             run.subtract(parts, ledger, t.fromWord);
@@ -198,14 +200,13 @@ library SaleEngine {
             run = Runs.fresh()[0];
             run.fillAfter(t, before, false, shelf);
             run.lanes = true;
-            uint256[] memory none;
-            run.assessAlone(shelf, ledger, t.from, t.fromWord, seller.shown, false, none);
+            run.assessAlone(shelf, ledger, t.from, t.fromWord, seller.shown, Basis(false, none));
         }
         (sold.equity, sold.maintenance) = (run.margin.equity, run.margin.maintenance);
         if (!Assessments.fails(sold.equity, sold.maintenance) || run.isBaseline()) return;
         Run memory next = run.again()[0];
         if (linear) next.fillAfter(t, run.pages, false, shelf);
-        (sold.maintenance,) = _lesser(run, next, ledger, t.from, t.fromWord, seller.shown, shelf);
+        (sold.maintenance,) = _lesser(run, next, ledger, t.from, t.fromWord, seller.shown, shelf, none);
     }
 
     /// @dev Pays the premium for the maintenance that the slice removed, in the words of both accounts.
@@ -228,14 +229,14 @@ library SaleEngine {
         Shelf memory shelf
     ) private view {
         Margin memory margin = parts.margin;
-        if (_isAll(before, certificates)) {
+        if (parts.initial) {
             margin.equity += t.toWord.cash();
         } else {
             Run memory run = Runs.fresh()[0];
             run.fillAfter(t, before.pages, true, shelf);
             (run.lanes, run.initial) = (true, true);
             uint256[] memory none;
-            run.assessAlone(shelf, ledger, t.to, t.toWord, certificates, false, none);
+            run.assessAlone(shelf, ledger, t.to, t.toWord, certificates, Basis(false, none));
             margin = run.margin;
         }
         require(margin.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) == 0, IMarginVault.PriceNotFresh(t.to));

@@ -9,7 +9,7 @@ import {Holdings} from "./Holding.sol";
 import {Ledger} from "./Ledger.sol";
 import {Run} from "./Run.sol";
 import {Shelf, Shelves} from "./Shelf.sol";
-import {SoleAssessments} from "./SoleAssessment.sol";
+import {Basis, SoleAssessments} from "./SoleAssessment.sol";
 import {Transfer, Transfers} from "./Transfer.sol";
 
 /// @title What a slice is worth before anybody buys it
@@ -37,7 +37,7 @@ library SliceValue {
         held.read(ledger, from, list, shelf);
         t.cut(held.pages, shelf, fractionWad);
         parts.fillParts(t, shelf);
-        parts.assessAlone(shelf, ledger, from, t.list, none, false, new uint256[](0));
+        parts.assessAlone(shelf, ledger, from, t.list, none, Basis(false, new uint256[](0)));
         return parts.margin.equity;
     }
 }

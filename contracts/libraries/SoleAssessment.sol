@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {AccountWord} from "./AccountWord.sol";
 import {Assessments} from "./Assessment.sol";
+import {BaselineWalk} from "./BaselineWalk.sol";
 import {BookWalk} from "./BookWalk.sol";
 import {CertificateList} from "./CertificateList.sol";
 import {Exposure, Exposures} from "./Exposure.sol";
@@ -12,7 +13,7 @@ import {Ledger} from "./Ledger.sol";
 import {LiveMark, SpotState} from "./LiveMark.sol";
 import {NarrowLanes} from "./NarrowLanes.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
-import {PageLayout} from "./PageLayout.sol";
+import {PAGE_HEAD_BYTES, PageLayout} from "./PageLayout.sol";
 import {PageLists} from "./PageList.sol";
 import {Walk} from "./PlainWalk.sol";
 import {UnitWalk} from "./UnitWalk.sol";
@@ -30,6 +31,15 @@ import {
 } from "../interfaces/IMarginVault.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+/// @notice Under what a run is assessed. In memory, as the compiler copies a function that it sees called with literals.
+/// @param baseline Which manifest.
+/// @param units For each page on the shelf, zero or where units of positions in the same order and of the same signs stand, under the current manifest; those
+/// of its pages that are walked are left there if all their positions are plain. No list: neither.
+struct Basis {
+    bool baseline;
+    uint256[] units;
+}
+
 /// @title One account under one manifest at a time
 /// @notice `Assessments.assess` without twins: contracts that never walk two manifests at once have no room for the code that does.
 library SoleAssessments {
@@ -39,8 +49,6 @@ library SoleAssessments {
     using Shelves for Shelf;
 
     /// @dev As `Assessments.assess`, for a run that is not joint.
-    /// @param units For each page on the shelf, zero or where units of positions in the same order and of the same signs stand, under the same manifest; those
-    /// of pages that are walked are left there if all their positions are plain. No list: neither.
     function assessAlone(
         Run memory run,
         Shelf memory shelf,
@@ -48,9 +56,9 @@ library SoleAssessments {
         bytes32 account,
         uint256 word,
         Certificate[] memory certificates,
-        bool baseline,
-        uint256[] memory units
+        Basis memory basis
     ) internal view {
+        bool baseline = basis.baseline;
         (run.margin.equity, run.margin.quote) = (word.cash(), word.cash());
         Certificate memory certificate = CertificateList.under(certificates, baseline);
         bool hedged = Assessments.isHedge(certificate);
@@ -68,7 +76,7 @@ library SoleAssessments {
             PageCopy memory page = run.pages[i];
             if (!known) BookWalk.read(ledger.books[account][page.id], page.count, page.words);
             shelf.turn(page, hedged, baseline);
-            _walk(run, shelf, page, units);
+            _walk(run, shelf, page, baseline, basis.units);
         }
         if (!run.anyPriced) run.margin.flags |= MARGIN_NONE_PRICED;
         Requirements.add(run, ledger);
@@ -77,7 +85,7 @@ library SoleAssessments {
     }
 
     /// @dev Adds the positions of one page to its underlying's sums and to the lanes.
-    function _walk(Run memory run, Shelf memory shelf, PageCopy memory page, uint256[] memory units) private view {
+    function _walk(Run memory run, Shelf memory shelf, PageCopy memory page, bool baseline, uint256[] memory units) private view {
         unchecked {
             Margin memory margin = run.margin;
             if (page.head == 0) {
@@ -93,12 +101,20 @@ library SoleAssessments {
             Exposure memory u = run.exposures[Assessments.group(run, shelf, page, head0)];
             SpotState memory s = LiveMark.newStates()[0];
             uint256 known = units.length == 0 ? 0 : PageCopies.wordAt(units, page.place);
-            if (known == 0) s.set(head0, page.headWord(2), u.spot, block.timestamp);
+            s.set(head0, page.headWord(2), u.spot, block.timestamp);
             Walk memory found;
             (found.pairs, found.feed) = (run.pairs, shelf.feed);
             uint256 absolute = u.absoluteLots;
-            bool plain = BookWalk.walkAlone(page, u, s, found, known);
-            if (plain && known == 0 && units.length != 0) units[page.place] = UnitWalk.keep(page.count);
+            bool added;
+            if (baseline && known != 0) {
+                uint256 records = _walked(shelf, page, u);
+                added = records != 0 && BaselineWalk.walk(page, u, s, found, known, records);
+                known = 0;
+            }
+            if (!added) {
+                bool plain = BookWalk.walkAlone(page, u, s, found, known);
+                if (plain && known == 0 && !baseline && units.length != 0) units[page.place] = UnitWalk.keep(page.count);
+            }
             absolute = u.absoluteLots - absolute;
             known = (found.end - LanePairs.pairAt(run.pairs, 0)) >> 6;
             if (found.missing) margin.flags |= MARGIN_MISSING;
@@ -110,6 +126,17 @@ library SoleAssessments {
             margin.driftX32 = Math.max(margin.driftX32, Exposures.driftX32(s, head0, Exposures.largestShift(found.drifts)));
             if (!run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;
             NarrowLanes.accumulate(run.laneSums, run.pairs, known, page, run.laneWords, absolute);
+        }
+    }
+
+    /// @dev Memory address of the first record of the current page that a page of the baseline stands for; zero if it must be walked by itself.
+    function _walked(Shelf memory shelf, PageCopy memory page, Exposure memory u) private view returns (uint256) {
+        unchecked {
+            if (page.table != 0 || !u.priced) return 0;
+            (, uint256 head) = shelf.copy(page.place, false);
+            uint256 head0 = PageCopies.load(head);
+            if (PageLayout.rows(head0) != page.rows || PageLayout.underlying(head0) != u.underlying) return 0;
+            return head + PAGE_HEAD_BYTES;
         }
     }
 }

@@ -7,16 +7,19 @@ import {PageCopy} from "./PageCopies.sol";
 import {Walk} from "./PlainWalk.sol";
 
 /// @dev Bytes that what one lot of a position adds takes.
-uint256 constant UNIT_BYTES = 0x60;
+uint256 constant UNIT_BYTES = 0x80;
+/// @dev Bytes in front of units: the sums a and c of the walk that left them.
+uint256 constant UNIT_HEAD_BYTES = 0x80;
 
 /// @title The loop over plain positions, which remembers what one lot of each adds
-/// @notice `PlainWalk.walk`, and beside it three words a position, from which the sums of any other lots of the same positions, of the same signs, follow by
-/// multiplication.
+/// @notice `PlainWalk.walk`, and beside it four words a position, from which the sums of any other lots of the same positions, of the same signs, follow by
+/// multiplication; and what its value under another manifest shares with it.
 /// @dev Reads fields of structs by their place in memory: a change of PageCopy, SpotState, Exposure or Walk is a change here.
-/// Words of a unit: `1 | 1 << shift (49) | leg << shift (129)`, V, `delta' | vega (128) | 1 << shift (208)`.
+/// Words of a unit: `1 | 1 << shift (49) | leg << shift (129)`, V, `delta' | vega (128) | 1 << shift (208)`; of an option, `largest value | intrinsic value (64)
+/// | 1 (127) | 0, for a put 32 (128)`, else zero.
 library UnitWalk {
     /// @dev As `PlainWalk.walk`; or adds by units, without drifts, if there are any of these positions. Their signs must be those of the positions walked.
-    /// @param units Memory address of units; zero to walk, and to leave units 64 bytes behind the end of what memory is taken.
+    /// @param units Memory address of units; zero to walk, and to leave units behind their head where free memory begins.
     function walk(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found, uint256 units) internal pure returns (uint256 rare) {
         assembly ("memory-safe") {
             // The loop. Scratch: the last byte of the last record; a word below which, with the expiry at its top, a window has begun.
@@ -63,6 +66,7 @@ library UnitWalk {
                     mstore(add(unit, 0x40), d)
                     c := add(c, mul(lots, d))
                     v := add(linear, sar(10, mul(v, mload(add(st, 0x40)))))
+                    mstore(add(unit, 0x60), 0)
                     switch lt(and(rec, 7), 3)
                     case 0 {
                         let strike := and(shr(176, rec), 0xffffffffff)
@@ -71,11 +75,14 @@ library UnitWalk {
                         let cap := mload(st)
                         let intrinsic := sub(xor(sub(cap, strike), turn), turn)
                         cap := xor(cap, and(turn, xor(cap, strike)))
-                        upper := add(upper, mload(add(mload(0x40), and(turn, 0x20))))
+                        turn := and(turn, 0x20)
+                        upper := add(upper, mload(add(mload(0x40), turn)))
+                        let most := cap
                         // without jumps: bounds hold or not, a position costs the same
                         cap := xor(cap, mul(xor(cap, upper), lt(upper, cap)))
                         v := xor(v, mul(xor(v, cap), slt(cap, v)))
                         intrinsic := mul(intrinsic, sgt(intrinsic, 0))
+                        mstore(add(unit, 0x60), or(shl(127, or(shl(1, turn), 1)), or(shl(64, intrinsic), most)))
                         v := xor(v, mul(xor(v, linear), slt(v, linear)))
                         v := xor(v, mul(xor(v, intrinsic), slt(v, intrinsic)))
                     }
@@ -113,12 +120,14 @@ library UnitWalk {
                 let records := add(mload(add(page, 0x80)), 0x80)
                 mstore(0, sub(add(records, shl(5, mload(add(page, 0x60)))), 1))
                 mstore(0x20, shl(232, mload(add(s, 0xa0))))
-                // free memory, of which nothing is taken: max(dS, 0), max(-dS, 0); units
+                // free memory, of which nothing is taken: max(dS, 0), max(-dS, 0); a and c; units
                 let dS := mload(add(s, 0x20))
                 let free := mload(0x40)
                 mstore(free, mul(dS, sgt(dS, 0)))
                 mstore(add(free, 0x20), mul(sub(0, dS), slt(dS, 0)))
-                a, b, c, pair, rare := sums(at, end, records, mload(add(page, 0xe0)), s, add(free, 0x40), pair)
+                a, b, c, pair, rare := sums(at, end, records, mload(add(page, 0xe0)), s, add(free, UNIT_HEAD_BYTES), pair)
+                mstore(add(free, 0x40), a)
+                mstore(add(free, 0x60), c)
             }
             default { a, b, c, pair, rare := products(at, end, units, pair) }
             mstore(add(found, 0x20), pair)
@@ -144,7 +153,7 @@ library UnitWalk {
     /// @dev Takes the memory that a walk has left so many units in, and returns its address.
     function keep(uint256 count) internal pure returns (uint256 units) {
         assembly ("memory-safe") {
-            units := add(mload(0x40), 0x40)
+            units := add(mload(0x40), UNIT_HEAD_BYTES)
             mstore(0x40, add(units, mul(count, UNIT_BYTES)))
         }
     }

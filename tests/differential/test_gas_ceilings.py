@@ -37,9 +37,9 @@ OPTIONS = {
 # positions: (start, purchase of half by who holds nothing, by who makes a market in the same instruments); aimed at are
 # 170,000 / 250,000, 420,000 / 900,000, 680,000 / 1,400,000. Half of it is 22,100 for every word of four new positions.
 OPTION_AUCTIONS = {
-    8: (170_000, 328_400, 353_400),
-    64: (400_700, 1_045_300, 966_100),
-    128: (655_700, 1_855_700, 1_654_300),
+    8: (170_000, 323_500, 351_100),
+    64: (400_700, 931_600, 846_300),
+    128: (655_700, 1_620_200, 1_421_600),
 }
 LISTED_ACCOUNTS = 100_000
 BOOK_ATOM = 60_000
