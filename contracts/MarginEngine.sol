@@ -77,20 +77,33 @@ library MarginEngine {
         run.assess(shelf, ledger, account, word, certificates, false);
         current = run.margin;
         (equity, maintenance) = (current.equity, current.maintenance);
-        if (!Assessments.fails(equity, maintenance)) return (equity, maintenance, false, current);
-        if (run.isBaseline()) return (equity, maintenance, true, current);
+        if (!Assessments.fails(equity, maintenance)) _answer(equity, maintenance, false, current);
+        if (run.isBaseline()) _answer(equity, maintenance, true, current);
         run = run.again()[0];
         run.lanes = true;
         run.assess(shelf, ledger, account, word, certificates, true);
         Margin memory old = run.margin;
-        if (run.manifest == 0) return (equity, 0, false, current);
-        if (old.flags & MARGIN_MISSING != 0) return (equity, maintenance, true, current);
+        if (run.manifest == 0) _answer(equity, 0, false, current);
+        if (old.flags & MARGIN_MISSING != 0) _answer(equity, maintenance, true, current);
         uint256 raised = _raised(old.maintenance, old.driftX32);
         if (raised < maintenance) maintenance = raised;
         liquidatable = Assessments.fails(equity, maintenance) && Assessments.fails(old.equity, raised);
+        _answer(equity, maintenance, liquidatable, current);
     }
 
     /* INTERNALS */
+
+    /// @dev Ends the call of `health` with what it returns, encoded as solc does: all of it is static. Margin has nine words.
+    function _answer(int256 equity, uint256 maintenance, bool liquidatable, Margin memory current) private pure {
+        assembly ("memory-safe") {
+            let answer := mload(0x40)
+            mstore(answer, equity)
+            mstore(add(answer, 0x20), maintenance)
+            mstore(add(answer, 0x40), liquidatable)
+            mcopy(add(answer, 0x60), current, 0x120)
+            return(answer, 0x180)
+        }
+    }
 
     /// @dev ceil(requirement (2^32 + drift) / 2^32), or the largest number if that does not fit.
     function _raised(uint256 requirement, uint256 driftX32) private pure returns (uint256) {

@@ -11,6 +11,7 @@ import {LaneMath} from "./LaneMath.sol";
 import {LanePairs} from "./LanePairs.sol";
 import {Ledger} from "./Ledger.sol";
 import {LiveMark, MAX_SPOT_TICKS, SpotState} from "./LiveMark.sol";
+import {NarrowLanes} from "./NarrowLanes.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
 import {PageLists} from "./PageList.sol";
@@ -110,6 +111,7 @@ library Assessments {
             s.set(head0, page.headWord(2), u.spot, block.timestamp);
             Walk memory found;
             (found.pairs, found.feed) = (run.pairs, shelf.feed);
+            uint256 absolute = u.absoluteLots;
             BookWalk.walk(page, u, s, found);
             uint256 known = (found.end - LanePairs.pairAt(run.pairs, 0)) >> 6;
             if (found.missing) margin.flags |= MARGIN_MISSING;
@@ -120,7 +122,7 @@ library Assessments {
             if (known == 0 || !u.priced) return;
             margin.driftX32 = Math.max(margin.driftX32, Exposures.driftX32(s, head0, Exposures.largestShift(found.drifts)));
             if (!run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;
-            LaneMath.accumulate(run.laneSums, run.pairs, known, page.code, page.rows, run.laneWords);
+            NarrowLanes.accumulateAtOnce(run.laneSums, run.pairs, known, page, run.laneWords, u.absoluteLots - absolute);
         }
     }
 

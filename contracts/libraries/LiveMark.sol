@@ -40,13 +40,13 @@ struct SpotState {
 /// @notice A record is a mark, a slope and a curvature at the reference spot; convexity and slope bound what they may extrapolate to.
 /// @dev Nothing here reverts, whatever the words hold: a reference spot of zero leaves only the mark and the slope.
 library LiveMark {
-    /// @dev One state, all zero. In a list, as Solidity writes zeros word by word into whatever struct a function returns.
+    /// @dev One state, all zero, and behind it two words for walks. In a list, as Solidity writes zeros word by word into whatever struct a function returns.
     function newStates() internal pure returns (SpotState[] memory one) {
         assembly ("memory-safe") {
             // 12 words; star 0x120 is an empty list
             one := mload(0x40)
             let s := add(one, 0x40)
-            mstore(0x40, add(s, 0x180))
+            mstore(0x40, add(s, 0x1c0))
             calldatacopy(s, calldatasize(), 0x180)
             mstore(one, 1)
             mstore(add(one, 0x20), s)

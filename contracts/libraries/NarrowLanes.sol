@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {LaneMath} from "./LaneMath.sol";
 import {PageCopy} from "./PageCopies.sol";
 
 /// @dev Sums of lanes fit 32 bits with a sign while the scaled lots behind them are together below two to this power.
@@ -13,7 +14,6 @@ uint256 constant NARROW_BIAS = 0x80000000800000008000000080000000800000008000000
 uint256 constant HALF_MASK = 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
 /// @dev 2^31 in each 64-bit field.
 uint256 constant HALF_BIAS = 0x0000000080000000000000008000000000000000800000000000000080000000;
-
 /// @dev Bits of a digit: 128 of them, one of every position, are together below two to the power of NARROW_BITS.
 uint256 constant DIGIT_BITS = 8;
 
@@ -26,13 +26,79 @@ library NarrowLanes {
     /// @param sums Made by `LaneMath.newSums`.
     /// @param pairs Made by `LanePairs.newPairs` for at least `count`, at most 128: `scaledLots, 32 slot` alternating; overwritten.
     /// @param absolute At least the sum of |scaledLots|.
-    function accumulate(uint256[] memory sums, uint256[] memory pairs, uint256 count, PageCopy memory page, uint256 laneWords, uint256 absolute)
-        internal
-        view
+    function accumulate(uint256[] memory sums, uint256[] memory pairs, uint256 count, PageCopy memory page, uint256 laneWords, uint256 absolute) internal view {
+        (uint256 lanes, uint256 factor, uint256 digits) = _fetch(pairs, count, page, laneWords);
+        uint256 by = 1;
+        assembly ("memory-safe") {
+            if shr(NARROW_BITS, absolute) {
+                let first := add(pairs, 0x20)
+                let end := add(first, shl(6, count))
+                // the largest power of two that divides all of them
+                by := 0
+                for { let x := first } lt(x, end) { x := add(x, 0x40) } { by := or(by, mload(x)) }
+                by := and(by, sub(0, by))
+                for { let x := first } lt(x, end) { x := add(x, 0x40) } { mstore(x, sdiv(mload(x), by)) }
+                absolute := div(absolute, by)
+            }
+        }
+        for (; absolute >> NARROW_BITS != 0; by <<= DIGIT_BITS) {
+            assembly ("memory-safe") {
+                // the lowest digits now, the rest behind the lanes
+                mcopy(digits, add(pairs, 0x20), shl(6, count))
+                for { let o := shl(6, count) } o {} {
+                    o := sub(o, 0x40)
+                    let rest := mload(add(digits, o))
+                    mstore(add(digits, o), sar(DIGIT_BITS, rest))
+                    mstore(add(add(pairs, 0x20), o), and(rest, sub(shl(DIGIT_BITS, 1), 1)))
+                }
+                absolute := add(shr(DIGIT_BITS, absolute), count)
+            }
+            _add(sums, pairs, count, laneWords, lanes, factor, by);
+            assembly ("memory-safe") { mcopy(add(pairs, 0x20), digits, shl(6, count)) }
+        }
+        _add(sums, pairs, count, laneWords, lanes, factor, by);
+    }
+
+    /// @dev The same in one pass whatever lots there are: in sums of 64 bits if those of 32 may be too small.
+    function accumulateAtOnce(uint256[] memory sums, uint256[] memory pairs, uint256 count, PageCopy memory page, uint256 laneWords, uint256 absolute) internal view {
+        if (absolute >> NARROW_BITS != 0) return LaneMath.accumulate(sums, pairs, count, page.code, page.rows, laneWords);
+        (uint256 lanes, uint256 factor,) = _fetch(pairs, count, page, laneWords);
+        _add(sums, pairs, count, laneWords, lanes, factor, 1);
+    }
+
+    /// @dev Copies lanes to free memory, of which nothing is taken, from `lanes` to `end`; those of a pair stand `factor` times its second word behind the
+    /// first. One by one while that is less than the whole block: a copy costs about 112 gas, and six a word.
+    function _fetch(uint256[] memory pairs, uint256 count, PageCopy memory page, uint256 laneWords)
+        private view returns (uint256 lanes, uint256 factor, uint256 end)
     {
         (address code, uint256 rows) = (page.code, page.rows);
         assembly ("memory-safe") {
-            // sums of four words of the lanes, each as it is and of its odd fields alone; scratch: by what slots are multiplied
+            let stride := shl(5, laneWords)
+            let from := add(129, shl(5, rows))
+            lanes := mload(0x40)
+            switch lt(mul(count, 112), mul(6, mul(rows, laneWords)))
+            case 1 {
+                factor := 1
+                end := lanes
+                let x := add(pairs, 0x40)
+                for { let last := add(x, shl(6, count)) } lt(x, last) { x := add(x, 0x40) } {
+                    extcodecopy(code, end, add(from, mul(mload(x), laneWords)), stride)
+                    mstore(x, sub(end, lanes))
+                    end := add(end, stride)
+                }
+            }
+            default {
+                factor := laneWords
+                end := add(lanes, mul(rows, stride))
+                extcodecopy(code, lanes, from, mul(rows, stride))
+            }
+        }
+    }
+
+    /// @dev Adds `times` what lots as they stand in the pairs make of lanes that were fetched; the sum of |lots| must be below 2^NARROW_BITS.
+    function _add(uint256[] memory sums, uint256[] memory pairs, uint256 count, uint256 laneWords, uint256 lanes, uint256 factor, uint256 times) private pure {
+        assembly ("memory-safe") {
+            // sums of four words of the lanes, each as it is and of its odd fields alone; scratch: `factor`
             function four(x, end, base) -> w0, o0, w1, o1, w2, o2, w3, o3 {
                 for {} lt(x, end) { x := add(x, 0x40) } {
                     let q := mload(x)
@@ -51,76 +117,33 @@ library NarrowLanes {
                     o3 := add(o3, mul(q, and(shr(16, w), NARROW_MASK)))
                 }
             }
-            // adds the lower half of each 64-bit field to a word of four sums
-            function widen(into, fields, by) {
-                mstore(into, add(mload(into), mul(by, sub(and(fields, HALF_MASK), HALF_BIAS))))
-            }
             // adds the sums of one word of the lanes to four words of sums, as LaneMath keeps them
             function spread(into, end, whole, odd, by) {
                 if iszero(lt(into, end)) { leave }
                 mstore(into, add(mload(into), mul(by, whole)))
                 whole := add(sub(whole, shl(16, odd)), NARROW_BIAS)
                 odd := add(odd, NARROW_BIAS)
-                widen(add(into, 0x20), odd, by)
-                widen(add(into, 0x40), shr(32, whole), by)
-                widen(add(into, 0x60), shr(32, odd), by)
+                // of each, the lower halves of the 64-bit fields, or the upper
+                into := add(into, 0x20)
+                mstore(into, add(mload(into), mul(by, sub(and(odd, HALF_MASK), HALF_BIAS))))
+                into := add(into, 0x20)
+                mstore(into, add(mload(into), mul(by, sub(and(shr(32, whole), HALF_MASK), HALF_BIAS))))
+                into := add(into, 0x20)
+                mstore(into, add(mload(into), mul(by, sub(and(shr(32, odd), HALF_MASK), HALF_BIAS))))
             }
+            mstore(0, factor)
             let first := add(pairs, 0x20)
             let end := add(first, shl(6, count))
-            let stride := shl(5, laneWords)
-            let lanes := mload(0x40)
-            let digits := add(lanes, mul(rows, stride))
-            {
-                // Lanes one by one while that is less than the whole block: a copy costs about 112 gas, and six a word.
-                let from := add(129, shl(5, rows))
-                switch lt(mul(count, 112), mul(6, mul(rows, laneWords)))
-                case 1 {
-                    mstore(0, 1)
-                    digits := lanes
-                    for { let x := add(first, 0x20) } lt(x, end) { x := add(x, 0x40) } {
-                        extcodecopy(code, digits, add(from, mul(mload(x), laneWords)), stride)
-                        mstore(x, sub(digits, lanes))
-                        digits := add(digits, stride)
-                    }
-                }
-                default {
-                    mstore(0, laneWords)
-                    extcodecopy(code, lanes, from, mul(rows, stride))
-                }
-            }
-            let by := 1
-            if shr(NARROW_BITS, absolute) {
-                // the largest power of two that divides all of them
-                by := 0
-                for { let x := first } lt(x, end) { x := add(x, 0x40) } { by := or(by, mload(x)) }
-                by := and(by, sub(0, by))
-                for { let x := first } lt(x, end) { x := add(x, 0x40) } { mstore(x, sdiv(mload(x), by)) }
-                absolute := div(absolute, by)
-            }
-            for { let more := 1 } more { by := shl(DIGIT_BITS, by) } {
-                more := shr(NARROW_BITS, absolute)
-                if more {
-                    // the lowest digits now, the rest behind the lanes
-                    for { let x := first } lt(x, end) { x := add(x, 0x40) } {
-                        mstore(add(digits, sub(x, first)), sar(DIGIT_BITS, mload(x)))
-                        mstore(x, and(mload(x), sub(shl(DIGIT_BITS, 1), 1)))
-                    }
-                    absolute := add(shr(DIGIT_BITS, absolute), count)
-                }
-                let into := add(sums, 0x20)
-                let last := add(into, shl(2, stride))
-                // what is read behind the last lane goes into sums that nobody asks for
-                for { let o := lanes } lt(into, last) { o := add(o, 0x80) } {
-                    let w0, o0, w1, o1, w2, o2, w3, o3 := four(first, end, o)
-                    spread(into, last, w0, o0, by)
-                    spread(add(into, 0x80), last, w1, o1, by)
-                    spread(add(into, 0x100), last, w2, o2, by)
-                    spread(add(into, 0x180), last, w3, o3, by)
-                    into := add(into, 0x200)
-                }
-                if more {
-                    for { let x := first } lt(x, end) { x := add(x, 0x40) } { mstore(x, mload(add(digits, sub(x, first)))) }
-                }
+            let into := add(sums, 0x20)
+            let last := add(into, shl(7, laneWords))
+            // what is read behind the last lane goes into sums that nobody asks for
+            for {} lt(into, last) { lanes := add(lanes, 0x80) } {
+                let w0, o0, w1, o1, w2, o2, w3, o3 := four(first, end, lanes)
+                spread(into, last, w0, o0, times)
+                spread(add(into, 0x80), last, w1, o1, times)
+                spread(add(into, 0x100), last, w2, o2, times)
+                spread(add(into, 0x180), last, w3, o3, times)
+                into := add(into, 0x200)
             }
         }
     }

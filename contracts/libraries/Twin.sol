@@ -13,7 +13,7 @@ import {Shelf, Shelves} from "./Shelf.sol";
 /// @param slopes sum q delta'; above bit 128 sum q vega.
 /// @param records Memory address of its first record; there are as many as on the current page.
 /// @param spot Memory address of its state at the live price.
-/// @param table Memory address of one signed word a record, which the walk fills with lots where the page has one too; else zero.
+/// @param table Memory address of one signed word a record, to which the walk copies the page's where it has one; else zero.
 /// @param clean Whether it has every position, on the terms that the current page has it on, and all are plain.
 /// @param grossLots sum |q|.
 struct Twin {
@@ -46,7 +46,7 @@ library Twins {
             (twin.records, twin.clean) = (head + PAGE_HEAD_BYTES, true);
             SpotState memory s = LiveMark.newStates()[0];
             s.set(head0, PageCopies.load(head + 64), u.spot, block.timestamp);
-            if (page.table != 0) twin.table = PageCopies.zeroWords(page.rows);
+            if (page.table != 0) twin.table = PageCopies.allocate(page.rows);
             assembly ("memory-safe") {
                 // spot 0x80; page: twin 0x100
                 mstore(add(twin, 0x80), s)
