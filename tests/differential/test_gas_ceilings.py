@@ -11,9 +11,9 @@ from tests.support.system_bench import SystemBench, activation_gas
 
 # positions: (health view, fill that adds, fill that reduces, start of an auction, purchase of half of it)
 ACCOUNTS = {
-    1: (49_700, 219_300, 218_700, 110_400, 219_700),
-    4: (72_900, 286_500, 285_800, 150_600, 326_300),
-    16: (95_300, 345_100, 344_300, 191_100, 460_800),
+    1: (48_500, 218_100, 217_600, 108_400, 219_300),
+    4: (71_200, 284_900, 284_200, 147_500, 326_200),
+    16: (89_000, 334_000, 333_300, 178_600, 441_900),
 }
 PUSHES = {1: 86_900, 2: 100_600, 3: 113_600}  # signatures: batch of two prices
 ACTIVATIONS = {
@@ -28,18 +28,18 @@ ACTIVATIONS = {
 # taken from a word in use.
 # positions: (health view, fill with eight atoms); the fill of 128 is a reduction
 OPTIONS = {
-    1: (50_600, 259_500),
-    8: (83_200, 327_700),
-    32: (141_900, 404_900),
-    64: (214_100, 500_000),
-    128: (359_300, 695_700),
+    1: (49_400, 258_100),
+    8: (79_600, 323_800),
+    32: (128_100, 389_100),
+    64: (183_000, 466_100),
+    128: (297_400, 625_400),
 }
 # positions: (start, purchase of half by who holds nothing, by who makes a market in the same instruments); aimed at are
 # 170,000 / 250,000, 420,000 / 900,000, 680,000 / 1,400,000. Half of it is 22,100 for every word of four new positions.
 OPTION_AUCTIONS = {
-    8: (170_000, 323_500, 351_100),
-    64: (400_700, 931_600, 846_300),
-    128: (655_700, 1_620_200, 1_421_600),
+    8: (164_800, 323_500, 351_100),
+    64: (338_800, 931_600, 846_300),
+    128: (532_200, 1_620_200, 1_421_600),
 }
 LISTED_ACCOUNTS = 100_000
 BOOK_ATOM = 60_000
