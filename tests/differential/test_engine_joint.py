@@ -167,8 +167,10 @@ def test_a_baseline_on_other_terms_is_walked_by_itself(world: EngineWorld, chang
     head = replace(page.head, underlying=1) if change == "underlying" else page.head
     kinds = [replace(r, kind=Kind.CALL, mark=rng.getrandbits(18), delta_x22=2**22) for r in page.records]
     young = replace(page, records=tuple(kinds))
+    asked = {"leg_long_scaled": 2**32 - 1, "leg_short_scaled": 2**32 - 1}  # no account has so much
     old = [
-        replace(r, kind=Kind.CALL, mark=k.mark, delta_x22=2**22) for r, k in zip(records, kinds, strict=True)
+        replace(k, **asked, strike=r.strike, generation=r.generation)
+        for r, k in zip(records, kinds, strict=True)
     ]
     scene = replace(
         scene,
