@@ -112,7 +112,7 @@ def frontier(found: RealChain) -> None:
     live, unseen = (drawn(found, count, seed=seed)[0] for count, seed in ((LIVE, 1), (UNSEEN, 2)))
     default = LaneSettings().design_level
     print("\nLive against unseen books, 64 lanes, by level of design books; the default is marked")
-    for level in sorted({0.1, 0.3, 0.55, 0.7, default}):
+    for level in sorted({0.1, 0.3, 0.45, 0.6, 0.7, default}):
         values, seconds = choose(found, live, LaneSettings(design_level=level))
         seen, other = (lane_bound(values, books) / _BOOK_TICKS for books in (live, unseen))
         print(

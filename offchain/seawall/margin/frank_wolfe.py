@@ -17,8 +17,11 @@ _STEPS = (0.01, 0.03, 0.07, 0.15, 0.3, 0.6, 1.0)
 # How sharply books that several measures cover are shared out among them.
 _SHARING = 15.0
 
+# So much of what a measure served before stays in its next direction: otherwise it swings between the same few books.
+_MOMENTUM = 0.6
+
 # Worst covered books considered as a new start for a useless measure, and measures moved at once.
-_RESEED_CANDIDATES, _RESEED_MOVES = 60, 3
+_RESEED_CANDIDATES, _RESEED_MOVES = 200, 3
 
 # The last part of the steps moves no measure to another place.
 _SETTLING = 0.1
@@ -86,9 +89,10 @@ def improved(
     Minimises `sum over books of weight exp(sharpness (1 - max_k c_k))`, c_k the coverage by measure k. Every book is
     shared out softly among the measures that cover it; every measure moves towards the tail measure of the weighted
     sum of its books, which is the linear oracle over all test measures (Frank, Wolfe 1956), by the step that lowers
-    the cost most; and measures of little use restart at badly covered books. Sharpness grows from `softest` to each
-    book's own, as temperature falls in deterministic annealing (Rose 1998): soft first, so that books find their
-    measure, hard in the end, so that the worst covered count. Of many books a step looks at some, which change.
+    the cost most; sums are averaged over steps, as in stochastic versions of the method (Mokhtari, Hassani, Karbasi
+    2020); and measures of little use restart at badly covered books. Sharpness grows from `softest` to each book's
+    own, as temperature falls in deterministic annealing (Rose 1998): soft first, so that books find their measure,
+    hard in the end, so that the worst covered count. Of many books a step looks at some, which change.
 
     All this is in single precision: how good a measure is may hang on it, but not that it is a test measure.
 
@@ -140,6 +144,7 @@ class _Steps:
         self.turned, self.straight = single_precision(cube.T), single_precision(cube)
         self.single = single_precision(books.units)
         self.means = single_precision(books.means)
+        self.steps, self.served = 0, np.zeros_like(self.values)
         self.looks = 0
         self.chosen = np.arange(len(books.units), dtype=np.int64)
         self.units, self.log_weight = self.single, single_precision(books.log_weight)
@@ -181,8 +186,11 @@ class _Steps:
         current = _costs(before, log_weight, sharp, most)
         share = np.exp(np.maximum(np.float32(_SHARING) * (covered - before), np.float32(-50.0)))
         share *= current / share.sum(axis=0)
-        share /= np.maximum(share.max(axis=1, keepdims=True), np.float32(1e-30))
-        rows, masses, means = self.tails(single_pnl(share, self.units))
+        share /= np.maximum(share.sum(axis=1, keepdims=True), np.float32(1e-30))
+        kept = np.float32(_MOMENTUM if self.steps else 0.0)
+        self.served = kept * self.served + (np.float32(1.0) - kept) * single_pnl(share, self.units)
+        self.steps += 1
+        rows, masses, means = self.tails(self.served)
         after = -np.einsum("nm,nm->n", means[serves], self.units)
 
         sizes = np.zeros(lanes)

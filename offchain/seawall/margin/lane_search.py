@@ -16,8 +16,8 @@ __all__ = ["LaneSearch", "all_but_dust"]
 
 # Books whose larger legs exceed their expected shortfall by more, such as options of no value, are left to floors.
 _LARGEST_LEGS = 1e9
-# For this part of the steps lanes are alone; then an adversary's books join those to cover.
-_ALONE = 0.75
+# After these parts of the steps an adversary's books join those to cover; the first bring lanes of their own.
+_JOINED = (0.3, 0.75)
 
 # Books of a kind, at most about so many, tell which scenarios matter.
 _SOUNDED = 400
@@ -110,18 +110,20 @@ class LaneSearch:
     def run(self) -> tuple[Floats, float]:
         """Choose lanes, an adversary's last, improve them; return measures, (K, S), and the adversary's ratio."""
         settings, steps = self.settings, self.settings.iterations
-        alone = round(_ALONE * steps)
+        first, second = (round(part * steps) for part in _JOINED)
         books = Books.joined(self.parts)
         found = self._starts(books, count=settings.lanes - settings.adversarial_lanes)
-        found = self._improved(found, books, steps=alone, span=(0.0, _ALONE))
+        found = self._improved(found, books, steps=first, span=(0.0, _JOINED[0]))
         hostile = self._hostile(found.values, books)
         added = self._tail_measures(hostile.units)
         books = Books.joined([books, hostile])
-        start = Measures(
+        found = Measures(
             masses=np.concatenate([found.masses, added.masses]),
             values=np.concatenate([found.values, added.values]),
         )
-        found = self._improved(start, books, steps=steps - alone, span=(_ALONE, 1.0))
+        found = self._improved(found, books, steps=second - first, span=_JOINED)
+        books = Books.joined([books, self._hostile(found.values, books)])
+        found = self._improved(found, books, steps=steps - second, span=(_JOINED[1], 1.0))
         programs = min(settings.polish_programs, steps)
         last = programs // _LAST_PROGRAMS
         found = polished(found, books, *self.part, tail=1.0 - self.alpha, programs=programs - last)

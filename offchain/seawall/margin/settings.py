@@ -59,14 +59,14 @@ class LaneSettings:
     lanes: int = 64
     adversarial_lanes: int = 8
     adversary_starts: int = 4
-    iterations: int = 200
+    iterations: int = 300
     greedy_sharpness: float = 25.0
     sharpness_start: float = 5.0
     sharpness_end: float = 130.0
     design_sharpness: float = 30.0
     polish_programs: int = 80
     reseed_every: int = 4
-    design_level: float = 0.45
+    design_level: float = 0.5
     random_design_books: int = 256
     minimum_book_es: float = 1.0
     dust_share: float = 0.002
