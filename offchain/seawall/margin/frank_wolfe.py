@@ -21,7 +21,7 @@ _SHARING = 15.0
 _MOMENTUM = 0.6
 
 # Worst covered books considered as a new start for a useless measure, and measures moved at once.
-_RESEED_CANDIDATES, _RESEED_MOVES = 200, 3
+_RESEED_CANDIDATES, _RESEED_MOVES = 120, 3
 
 # The last part of the steps moves no measure to another place.
 _SETTLING = 0.1

@@ -114,7 +114,7 @@ class LaneSearch:
         books = Books.joined(self.parts)
         found = self._starts(books, count=settings.lanes - settings.adversarial_lanes)
         found = self._improved(found, books, steps=first, span=(0.0, _JOINED[0]))
-        hostile = self._hostile(found.values, books)
+        hostile = self._hostile(found.values, books, wanted=settings.adversarial_lanes)
         added = self._tail_measures(hostile.units)
         books = Books.joined([books, hostile])
         found = Measures(
@@ -122,7 +122,8 @@ class LaneSearch:
             values=np.concatenate([found.values, added.values]),
         )
         found = self._improved(found, books, steps=second - first, span=_JOINED)
-        books = Books.joined([books, self._hostile(found.values, books)])
+        late = self._hostile(found.values, books, wanted=settings.adversarial_lanes // 2)
+        books = Books.joined([books, late])
         found = self._improved(found, books, steps=steps - second, span=(_JOINED[1], 1.0))
         programs = min(settings.polish_programs, steps)
         last = programs // _LAST_PROGRAMS
@@ -164,9 +165,9 @@ class LaneSearch:
             span=span,
         )
 
-    def _hostile(self, values: Floats, books: Books) -> Books:
+    def _hostile(self, values: Floats, books: Books, *, wanted: int) -> Books:
         """Return books an adversary would hold, each search against what those before it found."""
-        wanted, found = self.settings.adversarial_lanes, books.units[:0]
+        found = books.units[:0]
         while len(found) < wanted:
             held, ratios = self._worst(
                 values, books, count=min(self.settings.adversary_starts, wanted - len(found))

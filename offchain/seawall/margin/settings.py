@@ -59,7 +59,7 @@ class LaneSettings:
     lanes: int = 64
     adversarial_lanes: int = 8
     adversary_starts: int = 4
-    iterations: int = 300
+    iterations: int = 200
     greedy_sharpness: float = 25.0
     sharpness_start: float = 5.0
     sharpness_end: float = 130.0
