@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-from tests.support.families import FAMILIES, Traders
+from tests.support.families import DENSE, FAMILIES, Traders
 from tests.support.hunter import least_charged, least_maintained, maintenance
 from tests.support.listings import chain_terms, listed_view, price_bars, with_shifts
 from tests.support.published import Floats, Lots, Published
@@ -34,6 +34,9 @@ _GROSS_TICKS = 1e10
 
 # The hedged change after which families are told apart, and how many books are tried then and otherwise.
 _LARGE_CHANGE, _MOST_CHANGED, _FEW = 0.1, 600, 150
+
+# Dense makers drawn by themselves: the median of the sixty among those above is uncertain by some .07.
+_MAKERS, _CONFIDENCE = 500, 1.96
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,8 @@ class BookAtoms:
         U / ES with the best certificate.
     limit
         (ES of the book + ES of the change) / ES: what U / ES would be if atoms said all about the change.
+    change
+        (U - ES of the book) / ES of the change: what atoms leave to be said, of changes that add risk.
     lower, lanes
         L / ES with the proof, and by lanes alone.
     """
@@ -93,14 +98,23 @@ class BookAtoms:
     family: Lots
     upper: Floats
     limit: Floats
+    change: Floats
     lower: Floats
     lanes: Floats
 
 
-def book_atoms(published: Published, *, count: int, share: float, seed: int, gross_ticks: float) -> BookAtoms:
+def book_atoms(
+    published: Published,
+    *,
+    count: int,
+    share: float,
+    seed: int,
+    gross_ticks: float,
+    families: Sequence[int] = range(len(FAMILIES)),
+) -> BookAtoms:
     """Return figures of books after a hedged change of a share of their gross legs."""
     traders, tick = Traders(published, gross_ticks=gross_ticks, seed=seed), published.view.tick
-    books, family = traders.books(count)
+    books, family = traders.books(count, families=families)
     later = np.array([traders.changed(book, share=share) for book in books]) if share else books
     before, exact = published.shortfall(books), published.shortfall(later)
     upper = []
@@ -109,11 +123,14 @@ def book_atoms(published: Published, *, count: int, share: float, seed: int, gro
         shown = ShownBook(words=words, shortfall=ceil(certified * tick), proof=())
         upper.append(best_certificate(published.book(new), published.pages, shown=shown).upper / tick)
     lanes = published.lower(later)
+    moved = np.maximum(published.shortfall(later - books), 0.0)
+    adds = moved > 0
     proven = np.ceil(before * tick) / tick - 1 / tick - published.gross(books - later)
     return BookAtoms(
         family=family,
         upper=np.array(upper) / exact,
-        limit=(before + np.maximum(published.shortfall(later - books), 0.0)) / exact,
+        limit=(before + moved) / exact,
+        change=(np.array(upper) - before)[adds] / moved[adds],
         lower=np.maximum(lanes, proven) / exact,
         lanes=lanes / exact,
     )
@@ -186,6 +203,7 @@ def venue_report() -> None:
     for share in (0.0, 0.02, _LARGE_CHANGE):
         _print_book_atoms(published, _GROSS_TICKS, "1,000,000", share)
     _print_book_atoms(published, _GROSS_TICKS / 1_000, "1,000", _LARGE_CHANGE)
+    _print_makers(published)
     worst = adversary(published)
     print("  An adversary's linear programs, least requirement over ES")
     print(f"    {'initial, any certificate':<62}{worst.initial:>31.4f}")
@@ -194,6 +212,25 @@ def venue_report() -> None:
         f"    {'L / ES of that book, and maintenance over ES when it is shown':<62}"
         f"{f'{worst.lower:.3f} / {worst.proven:.3f}':>31}"
     )
+
+
+def _print_makers(published: Published) -> None:
+    """Print what dense makers shown are charged after a large change, and how much of it no atom could save."""
+    shown = book_atoms(
+        published, count=_MAKERS, share=_LARGE_CHANGE, seed=4, gross_ticks=_GROSS_TICKS, families=(DENSE,)
+    )
+    count, levels = len(shown.upper), (0.25, 0.5, 0.75, 0.95)
+    half = _CONFIDENCE * 0.5 / np.sqrt(count)
+    low, high = np.quantile(shown.upper, (0.5 - half, 0.5 + half))
+    print(
+        f"  {count} dense makers alone, shown, after a hedged change of {_LARGE_CHANGE:.0%}: 25% / 50% / 75% / 95%"
+    )
+    for name, ratios in (
+        (f"U / ES, its median within {low:.3f} to {high:.3f}", shown.upper),
+        ("(ES before + ES of the change) / ES: no atom saves that", shown.limit),
+        ("(U - ES before) / ES of the change: atoms", shown.change),
+    ):
+        print(f"    {name:<62}{_quantiles(ratios, levels):>31}")
 
 
 def _print_book_atoms(published: Published, size: float, tokens: str, share: float) -> None:
