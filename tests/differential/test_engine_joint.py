@@ -178,8 +178,9 @@ def test_a_baseline_on_other_terms_is_walked_by_itself(world: EngineWorld, chang
         baseline=replace(scene.current, pages={0: replace(page, head=head, records=tuple(old))}, mature=True),
         prices={u: replace(price, ticks=price.ticks + 40_000 * u) for u, price in scene.prices.items()},
     )
-    margin = assess(scene, [], baseline=True, lanes=False)
-    scene = replace(scene, cash=scene.cash + margin.initial - margin.equity - missing)
+    margin, current = assess(scene, [], baseline=True, lanes=False), assess(scene, [], baseline=False)
+    lacking = max(margin.initial - margin.equity - missing, current.initial - current.equity)
+    scene = replace(scene, cash=scene.cash + lacking)
     with world.evm.isolated():
         world.stage(scene)
         assert_same(world.standing([]), standing(scene, []))
