@@ -95,7 +95,9 @@ library SaleEngine {
                 _settle(seller, sale, sold, t, ledger);
                 _requireInitial(seller.buyer, parts, t, ledger, buyerCertificates, shelf);
                 _close(seller, sale, sold, t, ledger);
-                sold.opened = _opened(fromWord, t.fromWord) + _opened(toWord, t.toWord);
+                unchecked {
+                    sold.opened = _opened(fromWord, t.fromWord) + _opened(toWord, t.toWord);
+                }
                 return sold;
             }
             // All of the book goes instead, if the caller allows it and no certificate shows another: of that a slice may leave more than there was.
@@ -176,8 +178,11 @@ library SaleEngine {
         (parts.lanes, parts.initial) = (true, _isAll(seller.buyer, buyerCertificates));
         parts.assessAlone(shelf, ledger, t.to, t.list, none, Basis(false, seller.units));
         sold.value = parts.margin.equity;
-        t.fromWord = t.fromWord.withCash(t.fromWord.cash() + sold.value);
-        t.toWord = t.toWord.withCash(t.toWord.cash() - sold.value);
+        // Cash is 104 bits wide, and values of books are narrower than a word by far.
+        unchecked {
+            t.fromWord = t.fromWord.withCash(t.fromWord.cash() + sold.value);
+            t.toWord = t.toWord.withCash(t.toWord.cash() - sold.value);
+        }
         _rejudge(seller, sold, t, parts, ledger, shelf);
     }
 
@@ -214,8 +219,10 @@ library SaleEngine {
         (sold.premium, sold.fromShare) = AuctionMath.split(
             seller.equity, seller.maintenance, sale.kWad, sold.fractionWad, sold.maintenance, seller.fundPays
         );
-        t.fromWord = t.fromWord.withCash(t.fromWord.cash() - sold.fromShare);
-        t.toWord = t.toWord.withCash(t.toWord.cash() + int256(sold.premium)).withLastCheckBlock(block.number);
+        unchecked {
+            t.fromWord = t.fromWord.withCash(t.fromWord.cash() - sold.fromShare);
+            t.toWord = t.toWord.withCash(t.toWord.cash() + int256(sold.premium)).withLastCheckBlock(block.number);
+        }
         t.tally(ledger);
     }
 
@@ -230,7 +237,9 @@ library SaleEngine {
     ) private view {
         Margin memory margin = parts.margin;
         if (parts.initial) {
-            margin.equity += t.toWord.cash();
+            unchecked {
+                margin.equity += t.toWord.cash();
+            }
         } else {
             Run memory run = Runs.fresh()[0];
             run.fillAfter(t, before.pages, true, shelf);
@@ -245,7 +254,9 @@ library SaleEngine {
 
     /// @dev Stores everything, and says whether the auction is over.
     function _close(Seller memory seller, Sale memory sale, Sold memory sold, Transfer memory t, Ledger storage ledger) private {
-        sold.equity -= sold.fromShare;
+        unchecked {
+            sold.equity -= sold.fromShare;
+        }
         bool left = t.fromWord.hasPositions();
         bool healthy = left && sold.equity >= int256(sold.maintenance);
         // A slice takes more from a proof than from the tail risk: in what a proof began only a full one counts as a recovery.
@@ -257,7 +268,9 @@ library SaleEngine {
         if (!left && sold.equity < 0) {
             sold.hole = uint256(-sold.equity);
             sold.equity = 0;
-            t.fromWord = t.fromWord.withCash(t.fromWord.cash() + int256(sold.hole));
+            unchecked {
+                t.fromWord = t.fromWord.withCash(t.fromWord.cash() + int256(sold.hole));
+            }
         }
         t.store(ledger);
         (ledger.accounts[t.from], ledger.accounts[t.to]) = (t.fromWord, t.toWord);

@@ -101,7 +101,7 @@ library SoleAssessments {
             Exposure memory u = run.exposures[Assessments.group(run, shelf, page, head0)];
             SpotState memory s = LiveMark.newStates()[0];
             uint256 known = units.length == 0 ? 0 : PageCopies.wordAt(units, page.place);
-            s.set(head0, page.headWord(2), u.spot, block.timestamp);
+            if (known == 0 || baseline) s.set(head0, page.headWord(2), u.spot, block.timestamp);
             Walk memory found;
             (found.pairs, found.feed) = (run.pairs, shelf.feed);
             uint256 absolute = u.absoluteLots;
