@@ -169,7 +169,7 @@ library SaleEngine {
         Certificate[] memory buyerCertificates,
         Shelf memory shelf
     ) private view {
-        t.cut(seller.run.pages, shelf, sold.fractionWad);
+        t.cut(seller.run.pages, shelf, sold.fractionWad, seller.units);
         t.merge(seller.buyer.pages);
         require(t.count != 0, IMarginVault.ZeroLots());
         require(t.toWord.positions() <= MAX_POSITIONS, IMarginVault.TooManyPositions(t.to, MAX_POSITIONS));

@@ -6,11 +6,11 @@ import {TERMS} from "./JointWalk.sol";
 import {SpotState} from "./LiveMark.sol";
 import {PageCopy} from "./PageCopies.sol";
 import {Walk} from "./PlainWalk.sol";
-import {UNIT_BYTES, UNIT_HEAD_BYTES} from "./UnitWalk.sol";
+import {UNIT_HEAD_BYTES} from "./UnitWalk.sol";
 
 /// @title The loop over plain positions under a second manifest
-/// @notice What `PlainWalk.walk` adds, but for legs and vega, to positions that `UnitWalk.walk` has walked at the same price: what depends on terms alone is not
-/// worked out again.
+/// @notice What `PlainWalk.walk` adds, but for legs and vega, to positions that `UnitWalk.walk` has walked at the same price: what depends on lots and terms
+/// alone is not added up again.
 /// @dev Reads fields of structs by their place in memory: a change of PageCopy, SpotState, Exposure or Walk is a change here.
 library BaselineWalk {
     /// @dev Adds nothing unless all records have the terms of those that were walked.
@@ -23,48 +23,57 @@ library BaselineWalk {
         returns (bool same)
     {
         assembly ("memory-safe") {
-            // b and c as in PlainWalk, but that c is the sum q delta' alone. Scratch: max(dS, 0), max(-dS, 0).
-            function sums(at, end, walked, old, st, unit, pair) -> b, c, unlike {
+            // The function of PlainWalk.
+            function value(rec, st) -> v, d {
+                d := signextend(2, shr(64, rec))
+                let upper := and(shr(24, rec), 0xffffffffff)
+                let linear := add(upper, sar(22, mul(d, mload(add(st, 0x20)))))
+                let gamma := signextend(2, shr(88, rec))
+                d := add(d, sar(10, mul(gamma, mload(add(st, 0x60)))))
+                v := add(linear, sar(10, mul(gamma, mload(add(st, 0x40)))))
+                if lt(and(rec, 7), 3) {
+                    v := sub(v, mul(and(rec, 1), mload(add(st, 0x80))))
+                    leave
+                }
+                let turn := sar(255, shl(253, rec))
+                let moneyness := sub(mload(st), and(shr(176, rec), 0xffffffffff))
+                let lacks := and(turn, moneyness)
+                upper := add(upper, mload(add(add(st, 0x180), and(turn, 0x20))))
+                let asCall := add(v, lacks)
+                if sgt(or(or(gamma, sub(upper, v)), or(or(asCall, sub(asCall, moneyness)), sub(mload(st), asCall))), not(0)) { leave }
+                let cap := sub(mload(st), lacks)
+                cap := xor(cap, mul(xor(cap, upper), slt(upper, cap)))
+                v := xor(v, mul(xor(v, cap), slt(cap, v)))
+                v := xor(v, mul(xor(v, linear), slt(v, linear)))
+                let intrinsic := sub(moneyness, shl(1, lacks))
+                v := xor(v, mul(xor(v, intrinsic), slt(v, intrinsic)))
+                v := mul(v, sgt(v, 0))
+            }
+            // b and c as in PlainWalk, but that c is the sum q delta' alone
+            function sums(at, end, walked, old, st, pair) -> b, c, unlike {
                 for {} lt(at, end) { at := add(at, 8) } {
                     let lots := mload(at)
                     let rec := and(shr(187, lots), 0x1fe0)
                     lots := sar(214, lots)
                     mstore(add(pair, 0x20), rec)
-                    unlike := or(unlike, xor(mload(add(walked, rec)), mload(add(old, rec))))
+                    let other := mload(add(walked, rec))
                     rec := mload(add(old, rec))
+                    unlike := or(unlike, xor(other, rec))
                     mstore(pair, shl(and(shr(3, rec), 31), lots))
                     pair := add(pair, 0x40)
-                    // as LiveMark.value
-                    let d := signextend(2, shr(64, rec))
-                    let upper := and(shr(24, rec), 0xffffffffff)
-                    let linear := add(upper, sar(22, mul(d, mload(add(st, 0x20)))))
-                    let v := signextend(2, shr(88, rec))
-                    c := add(c, mul(lots, add(d, sar(10, mul(v, mload(add(st, 0x60)))))))
-                    v := add(linear, sar(10, mul(v, mload(add(st, 0x40)))))
-                    d := mload(unit)
-                    unit := add(unit, UNIT_BYTES)
-                    switch d
-                    case 0 { v := sub(v, mul(and(rec, 1), mload(add(st, 0x80)))) }
-                    default {
-                        upper := add(upper, mload(shr(128, d)))
-                        let cap := and(d, 0xffffffffffffffff)
-                        d := and(shr(64, d), 0x7fffffffffffffff)
-                        cap := xor(cap, mul(xor(cap, upper), lt(upper, cap)))
-                        v := xor(v, mul(xor(v, cap), slt(cap, v)))
-                        v := xor(v, mul(xor(v, linear), slt(v, linear)))
-                        v := xor(v, mul(xor(v, d), slt(v, d)))
-                    }
-                    b := add(b, add(mul(lots, v), shl(add(192, and(shr(19, rec), 24)), 1)))
+                    let v, d := value(rec, st)
+                    c := add(c, mul(lots, d))
+                    b := add(b, add(mul(lots, v), shl(and(shr(19, rec), 24), shl(192, 1))))
                 }
             }
             // page: count 0x20, head 0x80, words 0xc0; s: dS 0x20
             let at := mload(add(s, 0x20))
-            mstore(0, mul(at, sgt(at, 0)))
-            mstore(0x20, mul(sub(0, at), slt(at, 0)))
+            mstore(add(s, 0x180), mul(at, sgt(at, 0)))
+            mstore(add(s, 0x1a0), mul(sub(0, at), slt(at, 0)))
             at := mload(add(page, 0xc0))
             let count := mload(add(page, 0x20))
             let pair := add(mload(found), 0x20)
-            let b, c, unlike := sums(at, add(at, shl(3, count)), records, add(mload(add(page, 0x80)), 0x80), s, add(units, 0x60), pair)
+            let b, c, unlike := sums(at, add(at, shl(3, count)), records, add(mload(add(page, 0x80)), 0x80), s, pair)
             same := iszero(and(unlike, TERMS))
             if same {
                 mstore(add(found, 0x20), add(pair, shl(6, count)))
@@ -77,10 +86,10 @@ library BaselineWalk {
                 increase(add(found, 0x40), shr(192, sub(b, at)))
                 increase(add(u, 0xc0), c)
                 let walked := sub(units, UNIT_HEAD_BYTES)
-                b := mload(add(walked, 0x40))
+                b := mload(walked)
                 increase(add(u, 0xe0), and(b, sub(shl(49, 1), 1)))
                 increase(add(u, 0x160), and(shr(49, b), sub(shl(80, 1), 1)))
-                c := mload(add(walked, 0x60))
+                c := mload(add(walked, 0x20))
                 c := sar(128, sub(c, signextend(15, c)))
                 increase(add(u, 0x140), sar(80, sub(c, signextend(9, c))))
             }

@@ -10,6 +10,7 @@ import {SpotState} from "./LiveMark.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
 import {PlainWalk, Walk} from "./PlainWalk.sol";
+import {UnitProducts} from "./UnitProducts.sol";
 import {UnitWalk} from "./UnitWalk.sol";
 
 /// @title One pass over the positions of a page
@@ -49,7 +50,7 @@ library BookWalk {
     }
 
     /// @dev The same for a page that has no twin, for code that gives none.
-    /// @param units As `UnitWalk.walk` takes them.
+    /// @param units Memory address of units of all positions, which are added by them; zero to walk, and to leave units.
     /// @return plain Whether all positions are plain, so that units of all are known.
     function walkAlone(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found, uint256 units)
         internal
@@ -57,8 +58,12 @@ library BookWalk {
         returns (bool plain)
     {
         unchecked {
+            if (units != 0) {
+                UnitProducts.add(page, u, found, units);
+                return true;
+            }
             uint256 last = LanePairs.pairAt(found.pairs, page.count);
-            uint256 rare = UnitWalk.walk(page, u, s, found, units);
+            uint256 rare = UnitWalk.walk(page, u, s, found);
             plain = rare == last;
             for (; rare < last; rare += 32) {
                 _addRare(page, u, s, PageCopies.load(rare), found);

@@ -28,7 +28,8 @@ library Holdings {
     function read(Run memory run, Ledger storage ledger, bytes32 account, uint256 list, Shelf memory shelf) internal view {
         open(run, list, shelf);
         for (uint256 i; i < run.pages.length; ++i) {
-            BookWalk.read(ledger.books[account][run.pages[i].id], run.pages[i].count, run.pages[i].words);
+            PageCopy memory page = run.pages[i];
+            BookWalk.read(ledger.books[account][page.id], page.count, page.words);
         }
     }
 

@@ -21,7 +21,7 @@ struct Lots {
 /// @notice A page of a book, cut in two.
 /// @param kept What stays.
 /// @param part What goes: `sign(q) ceil(f |q|)` lots of every position that the page has.
-/// @param widest At least the largest |part| << shift: all their bits.
+/// @param widest At least the largest |part| << shift.
 /// @param settling Whether the settlement window of one of them may have begun.
 struct Cut {
     Lots kept;
@@ -33,7 +33,7 @@ struct Cut {
 /// @title Cuts a fraction off the positions of a page
 library Slices {
     /// @dev Cuts positions by the records of a page.
-    /// @param head Memory address of its head.
+    /// @param head Memory address of its head; zero if all positions are known to be plain, and then nothing is found of them but both parts.
     /// @param fractionWad f, at most 1e18.
     function cut(Lots memory whole, uint256 head, uint256 rows, uint256 fractionWad) internal view returns (Cut memory found) {
         (found.kept, found.part) = (room(whole.count), room(whole.count));
@@ -42,24 +42,25 @@ library Slices {
         uint256 widest;
         // a word below which, with the expiry at its top, a window has begun
         uint256 limit = ((block.timestamp + SETTLEMENT_WINDOW) / 1 hours) << 232;
-        head += PAGE_HEAD_BYTES;
         assembly ("memory-safe") {
             rows := shl(5, rows)
             for {} lt(from, end) { from := add(from, 8) } {
                 // lots 42, generation 14, slot 8 stand at the top of the word at a position's place
                 let position := mload(from)
-                let slot := and(shr(187, position), 0x1fe0)
-                let rec := mul(mload(add(head, slot)), lt(slot, rows))
-                if or(iszero(and(rec, 7)), and(xor(shr(8, rec), shr(200, position)), 0x3fff)) {
-                    mstore(keptAt, shl(192, shr(192, position)))
-                    keptAt := add(keptAt, 8)
-                    continue
-                }
                 let lots := sar(214, position)
                 let sign := sar(255, lots)
                 let part := div(add(mul(sub(xor(lots, sign), sign), fractionWad), sub(WAD, 1)), WAD)
-                // at the top, above all bits of lots, whether it has begun
-                widest := or(widest, or(shl(and(shr(3, rec), 31), part), shl(255, lt(sub(shl(16, rec), shl(232, 1)), limit))))
+                if head {
+                    let rec := and(shr(187, position), 0x1fe0)
+                    rec := mul(mload(add(add(head, PAGE_HEAD_BYTES), rec)), lt(rec, rows))
+                    if or(iszero(and(rec, 7)), and(xor(shr(8, rec), shr(200, position)), 0x3fff)) {
+                        mstore(keptAt, shl(192, shr(192, position)))
+                        keptAt := add(keptAt, 8)
+                        continue
+                    }
+                    // at the top, above all bits of lots, whether it has begun
+                    widest := or(widest, or(shl(and(shr(3, rec), 31), part), shl(255, lt(sub(shl(16, rec), shl(232, 1)), limit))))
+                }
                 position := and(position, KEY)
                 part := sub(xor(part, sign), sign)
                 mstore(partAt, or(shl(214, part), position))

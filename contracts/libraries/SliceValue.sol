@@ -34,10 +34,11 @@ library SliceValue {
         Run memory parts;
         Transfer memory t;
         Certificate[] memory none;
+        uint256[] memory units;
         held.read(ledger, from, list, shelf);
-        t.cut(held.pages, shelf, fractionWad);
+        t.cut(held.pages, shelf, fractionWad, units);
         parts.fillParts(t, shelf);
-        parts.assessAlone(shelf, ledger, from, t.list, none, Basis(false, new uint256[](0)));
+        parts.assessAlone(shelf, ledger, from, t.list, none, Basis(false, units));
         return parts.margin.equity;
     }
 }

@@ -10,6 +10,7 @@ import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
 import {Shelf, Shelves} from "./Shelf.sol";
 import {Cut, Lots, Slices} from "./Slice.sol";
+import {UnitProducts} from "./UnitProducts.sol";
 import {IMarginVault, MARGIN_STALE} from "../interfaces/IMarginVault.sol";
 
 /// @notice What moves on one page.
@@ -71,19 +72,23 @@ library Transfers {
     }
 
     /// @dev Cuts `ceil(f |q|)` lots off every position of some pages that can be valued.
-    function cut(Transfer memory t, PageCopy[] memory from, Shelf memory shelf, uint256 fractionWad) internal view {
+    /// @param units As a Basis has them, of these positions.
+    function cut(Transfer memory t, PageCopy[] memory from, Shelf memory shelf, uint256 fractionWad, uint256[] memory units) internal view {
         unchecked {
             t.parcels = new Parcel[](from.length);
             for (uint256 i; i < from.length; ++i) {
-                (uint256 word, uint256 head) = shelf.copy(from[i].place, false);
+                PageCopy memory page = from[i];
+                (uint256 word, uint256 head) = shelf.copy(page.place, false);
                 if (head == 0) continue;
                 uint256 price = shelf.price(PageLayout.underlying(PageCopies.load(head)));
                 if (Instruments.priceFlags(price) & MARGIN_STALE != 0) continue;
                 Parcel memory parcel = t.parcels[t.count];
-                parcel.held = lotsOf(from[i]);
-                parcel.cut = Slices.cut(parcel.held, head, (word >> 168) & 0xff, fractionWad);
+                parcel.held = lotsOf(page);
+                uint256 known = units.length == 0 ? 0 : PageCopies.wordAt(units, page.place);
+                parcel.cut = Slices.cut(parcel.held, known == 0 ? head : 0, (word >> 168) & 0xff, fractionWad);
+                if (known != 0) parcel.cut.widest = UnitProducts.absoluteLots(known);
                 if (parcel.cut.part.count == 0) continue;
-                (parcel.id, parcel.head) = (from[i].id, head);
+                (parcel.id, parcel.head) = (page.id, head);
                 if (parcel.cut.settling) t.settling = true;
                 t.list |= ((parcel.cut.part.count << 8) | parcel.id) << (16 * t.count++);
             }
@@ -96,7 +101,8 @@ library Transfers {
             for (uint256 i; i < t.count; ++i) {
                 Parcel memory parcel = t.parcels[i];
                 for (uint256 j; j < to.length; ++j) {
-                    if (to[j].id == parcel.id) parcel.had = lotsOf(to[j]);
+                    PageCopy memory page = to[j];
+                    if (page.id == parcel.id) parcel.had = lotsOf(page);
                 }
                 // who holds nothing here takes the part as it is, and open interest stays
                 if (parcel.had.count == 0 && parcel.cut.widest >> SCALED_LOTS_BITS == 0) parcel.has = parcel.cut.part;

@@ -37,9 +37,9 @@ OPTIONS = {
 # positions: (start, purchase of half by who holds nothing, by who makes a market in the same instruments); aimed at are
 # 170,000 / 250,000, 420,000 / 900,000, 680,000 / 1,400,000. Half of it is 22,100 for every word of four new positions.
 OPTION_AUCTIONS = {
-    8: (164_800, 323_500, 351_100),
-    64: (338_800, 931_600, 846_300),
-    128: (532_200, 1_620_200, 1_421_600),
+    8: (164_800, 316_500, 341_600),
+    64: (338_800, 900_000, 811_800),
+    128: (532_200, 1_580_000, 1_358_700),
 }
 LISTED_ACCOUNTS = 100_000
 BOOK_ATOM = 60_000

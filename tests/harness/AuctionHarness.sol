@@ -49,7 +49,7 @@ contract AuctionHarness {
         Run memory taker;
         giver.read(ledger, from, t.fromWord.pages(), shelf);
         taker.read(ledger, to, t.toWord.pages(), shelf);
-        t.cut(giver.pages, shelf, fractionWad);
+        t.cut(giver.pages, shelf, fractionWad, new uint256[](0));
         t.merge(taker.pages);
         require(t.count != 0, IMarginVault.ZeroLots());
         require(t.toWord.positions() <= MAX_POSITIONS, IMarginVault.TooManyPositions(to, MAX_POSITIONS));
