@@ -148,7 +148,7 @@ def sale_case(seed: int) -> SaleCase:
     if rng.random() < 0.8:
         sold = Book(
             {
-                i: [Position(p.slot, p.generation, p.lots % 9 or 3) for p in held]
+                i: [Position(p.slot, p.generation, p.lots % 9 - 4 or 3) for p in held]
                 for i, held in sold.pages.items()
             }
         )
