@@ -66,7 +66,7 @@ class LaneSettings:
     design_sharpness: float = 30.0
     polish_programs: int = 80
     reseed_every: int = 4
-    design_level: float = 0.5
+    design_level: float = 0.45
     random_design_books: int = 256
     minimum_book_es: float = 1.0
     dust_share: float = 0.002
