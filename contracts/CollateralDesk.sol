@@ -8,9 +8,10 @@ import {IInstrumentRegistry} from "./interfaces/IInstrumentRegistry.sol";
 import {Certificate, IMarginVault, MARGIN_DRIFTED, MARGIN_FROZEN, Margin} from "./interfaces/IMarginVault.sol";
 import {IVaultPriceFeed} from "./interfaces/IPriceFeed.sol";
 import {AccountWord} from "./libraries/AccountWord.sol";
-import {Book, POSITIONS_PER_WORD} from "./libraries/Book.sol";
+import {Book} from "./libraries/Book.sol";
 import {CertificateList} from "./libraries/CertificateList.sol";
 import {KIND_SPOT, PageLayout} from "./libraries/PageLayout.sol";
+import {POSITIONS_PER_WORD, PositionWords} from "./libraries/PositionWords.sol";
 import {MAX_MANIFEST_AGE, OLD_MANIFEST_WITHDRAWAL_AGE} from "./vault/VaultAccounts.sol";
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IERC20, SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
@@ -167,10 +168,11 @@ contract CollateralDesk is DeskDebt {
         if (word.cash() < 0 || VAULT.windDownDebt(account) != 0) return false;
         for (uint256 list = word.pages(); list != 0; list >>= 16) {
             uint256 page = list & 0xff;
-            uint256 four;
+            uint256 stored;
             for (uint256 i; i < (list >> 8) & 0xff; ++i) {
-                four = i % POSITIONS_PER_WORD == 0 ? VAULT.bookWord(account, page, i / POSITIONS_PER_WORD) : four << 64;
-                if (PageLayout.kind(REGISTRY.terms(page, Book.slotOf(four >> 192))) != KIND_SPOT) return false;
+                if (i % POSITIONS_PER_WORD == 0) stored = VAULT.bookWord(account, page, i / POSITIONS_PER_WORD);
+                uint256 position = PositionWords.positionAt(stored, i % POSITIONS_PER_WORD);
+                if (PageLayout.kind(REGISTRY.terms(page, Book.slotOf(position))) != KIND_SPOT) return false;
             }
         }
         return true;

@@ -7,6 +7,7 @@ import {Instruments} from "./libraries/Instruments.sol";
 import {LiveMark, SpotState} from "./libraries/LiveMark.sol";
 import {PageCopies, PageCopy} from "./libraries/PageCopies.sol";
 import {KIND_PERPETUAL, PAGE_HEAD_BYTES, PageLayout} from "./libraries/PageLayout.sol";
+import {POSITIONS_PER_WORD, PositionWords} from "./libraries/PositionWords.sol";
 import {IMarginOracle} from "./interfaces/IMarginOracle.sol";
 import {Certificate, IMarginVault, MARGIN_MISSING, MARGIN_NO_MANIFEST, Margin} from "./interfaces/IMarginVault.sol";
 import {IVaultPriceFeed} from "./interfaces/IPriceFeed.sol";
@@ -138,7 +139,8 @@ contract MarginLens {
         }
     }
 
-    /// @notice The book words that a certificate carries, and whose leaf a book root holds: for every page `count << 8 | page`, then its position words.
+    /// @notice The book words that a certificate carries, and whose leaf a book root holds: for every page `count << 8 | page`, then its positions of
+    /// `lots 42 signed | generation 14 | slot 8`, four a word from the top.
     function book(bytes32 account) public view returns (uint256[] memory words) {
         uint256 list = VAULT.accountWord(account).pages();
         uint256 count;
@@ -148,7 +150,12 @@ contract MarginLens {
         for (; list != 0; list >>= 16) {
             (uint256 page, uint256 held) = (list & 0xff, (list >> 8) & 0xff);
             words[count++] = held << 8 | page;
-            for (uint256 i; 4 * i < held; ++i) words[count++] = VAULT.bookWord(account, page, i);
+            uint256 stored;
+            for (uint256 i; i < held; ++i) {
+                if (i % POSITIONS_PER_WORD == 0) stored = VAULT.bookWord(account, page, i / POSITIONS_PER_WORD);
+                words[count + i / 4] |= PositionWords.positionAt(stored, i % POSITIONS_PER_WORD) << (192 - 64 * (i % 4));
+            }
+            count += (held + 3) / 4;
         }
     }
 
@@ -185,9 +192,10 @@ contract MarginLens {
             s = LiveMark.stateAt(head0, page.headWord(2), uint64(price), block.timestamp);
             tick = PageLayout.tick(head0);
         }
-        uint256 word;
+        uint256 stored;
         for (uint256 i; i < count; ++i) {
-            word = i % 4 == 0 ? VAULT.bookWord(account, id, i / 4) : word << 64;
+            if (i % POSITIONS_PER_WORD == 0) stored = VAULT.bookWord(account, id, i / POSITIONS_PER_WORD);
+            uint256 word = PositionWords.positionAt(stored, i % POSITIONS_PER_WORD) << 192;
             PositionView memory one = found[next++];
             (one.page, one.flags, one.isReplaced) = (id, flags, page.head != 0 && _isReplaced(page, word));
             _position(one, word, page.head == 0 ? 0 : page.recordOf(word), s, tick, underlying);

@@ -322,6 +322,8 @@ interface IMarginVault {
 
     function accountWord(bytes32 account) external view returns (uint256);
 
+    /// @notice Positions 5 index to 5 index + 4 of an account on a page as stored: each `lots 29 signed | generation 14 | slot 8`, from the top of the word. How
+    /// many there are stands in the account word.
     function bookWord(bytes32 account, uint256 page, uint256 index) external view returns (uint256);
 
     /// @notice Signed lots an account holds of one instrument.

@@ -16,6 +16,7 @@ import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
 import {PageLists} from "./PageList.sol";
 import {Walk} from "./PlainWalk.sol";
+import {PositionWords} from "./PositionWords.sol";
 import {Requirements} from "./Requirement.sol";
 import {Run} from "./Run.sol";
 import {Shelf, Shelves} from "./Shelf.sol";
@@ -65,7 +66,7 @@ library Assessments {
         run.exposures = Exposures.newList(run.pages.length);
         for (uint256 i; i < run.pages.length; ++i) {
             PageCopy memory page = run.pages[i];
-            if (!known) BookWalk.read(ledger.books[account][page.id], page.count, page.words);
+            if (!known) PositionWords.read(ledger.books[account][page.id], page.count, page.words);
             if (!Twins.turn(page, shelf)) shelf.turn(page, hedged, baseline);
             _walk(run, shelf, page);
         }
@@ -117,8 +118,7 @@ library Assessments {
             if (found.missing) margin.flags |= MARGIN_MISSING;
             // Keepers post no risk for what has expired, and yet its value moves until its average is final.
             if (s.waiting) margin.flags |= MARGIN_NOT_FRESH;
-            if (found.partly) run.partly = true;
-            run.loose += found.loose;
+            (run.partly, run.loose) = (run.partly || found.partly, run.loose + found.loose);
             if (known == 0 || !u.priced) return;
             margin.driftX32 = Math.max(margin.driftX32, Exposures.driftX32(s, head0, Exposures.largestShift(found.drifts)));
             if (!run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;

@@ -3,15 +3,14 @@ pragma solidity ^0.8.24;
 
 import {AccountWord, MAX_PAGES} from "./AccountWord.sol";
 import {Ledger} from "./Ledger.sol";
+import {LOTS_BITS, POSITIONS_PER_WORD, PositionWords, STORED_WORDS} from "./PositionWords.sol";
 import {IMarginVault} from "../interfaces/IMarginVault.sol";
 
-/// @dev Positions in one word.
-uint256 constant POSITIONS_PER_WORD = 4;
 /// @dev `|lots| << shift` stays below two to this power, so that sums over the largest book are exact.
 uint256 constant SCALED_LOTS_BITS = 39;
 
 /// @title Positions of an account on a page
-/// @notice Finds, changes and removes positions. The layout of a position stands in Ledger.sol, that of the page list in AccountWord.sol.
+/// @notice Finds, changes and removes positions. The layout of a position stands in PositionWords.sol, that of the page list in AccountWord.sol.
 library Book {
     using AccountWord for uint256;
 
@@ -33,10 +32,10 @@ library Book {
         return int256(int64(uint64(position))) >> 22;
     }
 
-    /// @dev True if `|lots| << shift < 2^39`.
+    /// @dev True if `|lots| < 2^28` and `|lots| << shift < 2^39`.
     function inRange(int256 lots, uint256 shift) internal pure returns (bool) {
         uint256 magnitude = lots < 0 ? uint256(-lots) : uint256(lots);
-        return magnitude < (1 << SCALED_LOTS_BITS) >> shift;
+        return magnitude < 1 << LOTS_BITS && magnitude < (1 << SCALED_LOTS_BITS) >> shift;
     }
 
     /// @dev Place of a page in the page list, the number of pages if absent, and its number of positions.
@@ -64,18 +63,18 @@ library Book {
     }
 
     /// @dev Index of the position with this key, `count` if there is none, and its lots.
-    function find(uint256[32] storage words, uint256 count, uint256 key) internal view returns (uint256 index, int256 lots) {
-        uint256 four;
+    function find(uint256[STORED_WORDS] storage words, uint256 count, uint256 key) internal view returns (uint256 index, int256 lots) {
+        uint256 word;
         for (; index < count; ++index) {
-            if (index % POSITIONS_PER_WORD == 0) four = words[index / POSITIONS_PER_WORD];
-            uint256 position = (four >> _bit(index)) & type(uint64).max;
+            if (index % POSITIONS_PER_WORD == 0) word = words[index / POSITIONS_PER_WORD];
+            uint256 position = PositionWords.positionAt(word, index % POSITIONS_PER_WORD);
             if (position & 0x3fffff == key) return (index, lotsOf(position));
         }
     }
 
     /// @dev Position `index` of a page, 64 bits.
-    function positionAt(uint256[32] storage words, uint256 index) internal view returns (uint256) {
-        return (words[index / POSITIONS_PER_WORD] >> _bit(index)) & type(uint64).max;
+    function positionAt(uint256[STORED_WORDS] storage words, uint256 index) internal view returns (uint256) {
+        return PositionWords.positionAt(words[index / POSITIONS_PER_WORD], index % POSITIONS_PER_WORD);
     }
 
     /// @dev Lots an account holds of an instrument.
@@ -90,7 +89,7 @@ library Book {
         returns (uint256 newWord, int256 oldLots, int256 newLots)
     {
         (uint256 entry, uint256 count) = pageEntry(word, page);
-        uint256[32] storage words = ledger.books[account][page];
+        uint256[STORED_WORDS] storage words = ledger.books[account][page];
         uint256 index;
         (index, oldLots) = find(words, count, key);
         newLots = oldLots + lots;
@@ -116,13 +115,8 @@ library Book {
         if (grown != 0) ledger.openInterest[underlying] = uint256(int256(ledger.openInterest[underlying]) + grown);
     }
 
-    function _write(uint256[32] storage words, uint256 index, uint256 position) private {
-        uint256 bit = _bit(index);
-        uint256 four = words[index / POSITIONS_PER_WORD];
-        words[index / POSITIONS_PER_WORD] = (four & ~(uint256(type(uint64).max) << bit)) | ((position & type(uint64).max) << bit);
-    }
-
-    function _bit(uint256 index) private pure returns (uint256) {
-        return 192 - 64 * (index % POSITIONS_PER_WORD);
+    function _write(uint256[STORED_WORDS] storage words, uint256 index, uint256 position) private {
+        uint256 place = index / POSITIONS_PER_WORD;
+        words[place] = PositionWords.withPosition(words[place], index % POSITIONS_PER_WORD, position);
     }
 }

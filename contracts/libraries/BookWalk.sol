@@ -20,25 +20,14 @@ library BookWalk {
     using Exposures for Exposure;
     using PageCopies for PageCopy;
 
-    /// @dev Words that so many positions take.
+    /// @dev Words of memory that so many positions take.
     function wordsOf(uint256 count) internal pure returns (uint256) {
         unchecked {
             return (count + 3) >> 2;
         }
     }
 
-    /// @dev Copies a page's position words as stored to memory.
-    function read(uint256[32] storage book, uint256 count, uint256 into) internal view {
-        assembly ("memory-safe") {
-            let slot := book.slot
-            for { let end := add(slot, shr(2, add(count, 3))) } lt(slot, end) { slot := add(slot, 1) } {
-                mstore(into, sload(slot))
-                into := add(into, 0x20)
-            }
-        }
-    }
-
-    /// @dev Adds the positions of a page, whose words `read` has copied, to its underlying's sums.
+    /// @dev Adds the positions of a page, which are in memory, to its underlying's sums.
     function walk(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found) internal view {
         unchecked {
             uint256 last = LanePairs.pairAt(found.pairs, page.count);

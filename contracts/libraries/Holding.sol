@@ -2,11 +2,11 @@
 pragma solidity ^0.8.24;
 
 import {AccountWord} from "./AccountWord.sol";
-import {BookWalk} from "./BookWalk.sol";
 import {LanePairs} from "./LanePairs.sol";
 import {Ledger} from "./Ledger.sol";
 import {PageCopy} from "./PageCopies.sol";
 import {PageLists} from "./PageList.sol";
+import {PositionWords} from "./PositionWords.sol";
 import {Run} from "./Run.sol";
 import {Shelf} from "./Shelf.sol";
 import {Lots, Slices} from "./Slice.sol";
@@ -29,7 +29,7 @@ library Holdings {
         open(run, list, shelf);
         for (uint256 i; i < run.pages.length; ++i) {
             PageCopy memory page = run.pages[i];
-            BookWalk.read(ledger.books[account][page.id], page.count, page.words);
+            PositionWords.read(ledger.books[account][page.id], page.count, page.words);
         }
     }
 

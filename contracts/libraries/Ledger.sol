@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {STORED_WORDS} from "./PositionWords.sol";
+
 /// @notice Everything the vault knows of accounts, in one place so that libraries can be handed it.
-/// @dev A position is 64 bits, `lots 42 signed | generation 14 | slot 8`, four a word from the top, unsorted and dense: position i of a page is word
-/// i / 4, bits 192 - 64 (i % 4) and up. The number of positions of a page stands in the account word (AccountWord.sol).
+/// @dev How positions are stored stands in PositionWords.sol; how many a page has, in the account word (AccountWord.sol).
 struct Ledger {
     /// account => account word
     mapping(bytes32 => uint256) accounts;
     /// account => page => position words
-    mapping(bytes32 => mapping(uint256 => uint256[32])) books;
+    mapping(bytes32 => mapping(uint256 => uint256[STORED_WORDS])) books;
     /// underlying => sum of all positive positions other than spot, lots
     mapping(uint256 => uint256) openInterest;
 }

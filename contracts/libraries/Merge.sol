@@ -10,6 +10,8 @@ import {KEY, Lots, Slices} from "./Slice.sol";
 
 /// @dev Slots that a page may have.
 uint256 constant SLOTS = 256;
+/// @dev A smaller shift leaves no room for more lots: SCALED_LOTS_BITS less LOTS_BITS.
+uint256 constant LEAST_SHIFT = 11;
 /// @dev What is not lots in a word with a position at its top.
 uint256 constant NOT_LOTS = (1 << 214) - 1;
 /// @dev What stands behind a position in the word at its place.
@@ -84,8 +86,10 @@ library Merges {
                 let lots := add(old, more)
                 slot := mload(add(records, slot))
                 shift := and(shr(3, slot), 31)
+                // |lots| << shift < 2^39 and |lots| < 2^28
+                let limit := sub(SCALED_LOTS_BITS, xor(LEAST_SHIFT, mul(xor(LEAST_SHIFT, shift), gt(shift, LEAST_SHIFT))))
                 let sign := sar(255, lots)
-                if shr(sub(SCALED_LOTS_BITS, shift), sub(xor(lots, sign), sign)) {
+                if shr(limit, sub(xor(lots, sign), sign)) {
                     wide := lots
                     break
                 }

@@ -6,6 +6,7 @@ import {BookWalk} from "./BookWalk.sol";
 import {SETTLEMENT_WINDOW} from "./LiveMark.sol";
 import {PageCopies} from "./PageCopies.sol";
 import {PAGE_HEAD_BYTES} from "./PageLayout.sol";
+import {PositionWords, STORED_WORDS} from "./PositionWords.sol";
 
 /// @dev Generation and slot of a position at the top of a word.
 uint256 constant KEY = 0x3fffff << 192;
@@ -94,17 +95,8 @@ library Slices {
         }
     }
 
-    /// @dev Stores positions in place of others, words that changed only.
-    function store(uint256[32] storage book, Lots memory old, Lots memory lots) internal {
-        (uint256 before, uint256 oldEnd) = (old.at_, old.at_ + 8 * old.count);
-        (uint256 after_, uint256 end) = (lots.at_, lots.at_ + 8 * lots.count);
-        assembly ("memory-safe") {
-            for { let slot := book.slot } or(lt(before, oldEnd), lt(after_, end)) { slot := add(slot, 1) } {
-                let four := mul(mload(after_), lt(after_, end))
-                if sub(four, mul(mload(before), lt(before, oldEnd))) { sstore(slot, four) }
-                before := add(before, 0x20)
-                after_ := add(after_, 0x20)
-            }
-        }
+    /// @dev Stores positions in place of others.
+    function store(uint256[STORED_WORDS] storage book, Lots memory old, Lots memory lots) internal {
+        PositionWords.write(book, old.count, lots.at_, lots.count);
     }
 }

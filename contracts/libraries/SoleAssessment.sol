@@ -7,6 +7,7 @@ import {BaselineWalk} from "./BaselineWalk.sol";
 import {BookWalk} from "./BookWalk.sol";
 import {CertificateList} from "./CertificateList.sol";
 import {Exposure, Exposures} from "./Exposure.sol";
+import {Holdings} from "./Holding.sol";
 import {LaneMath} from "./LaneMath.sol";
 import {LanePairs} from "./LanePairs.sol";
 import {Ledger} from "./Ledger.sol";
@@ -14,7 +15,6 @@ import {LiveMark, SpotState} from "./LiveMark.sol";
 import {NarrowLanes} from "./NarrowLanes.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PAGE_HEAD_BYTES, PageLayout} from "./PageLayout.sol";
-import {PageLists} from "./PageList.sol";
 import {Walk} from "./PlainWalk.sol";
 import {UnitWalk} from "./UnitWalk.sol";
 import {Requirements} from "./Requirement.sol";
@@ -44,6 +44,7 @@ struct Basis {
 /// @notice `Assessments.assess` without twins: contracts that never walk two manifests at once have no room for the code that does.
 library SoleAssessments {
     using AccountWord for uint256;
+    using Holdings for Run;
     using LiveMark for SpotState;
     using PageCopies for PageCopy;
     using Shelves for Shelf;
@@ -65,16 +66,10 @@ library SoleAssessments {
         run.margin.manifestAsOf = uint40(run.manifest = shelf.manifest(baseline));
         if (run.manifest == 0) run.margin.flags = MARGIN_NO_MANIFEST;
         if (run.manifest == 0 || !word.hasPositions()) return;
-        bool known = run.pages.length != 0;
-        if (!known) {
-            uint256 most;
-            (run.pages, most, run.book, run.bookWords) = PageLists.room(word.pages(), shelf);
-            run.pairs = LanePairs.newPairs(most);
-        }
+        if (run.pages.length == 0) run.read(ledger, account, word.pages(), shelf);
         run.exposures = Exposures.newList(run.pages.length);
         for (uint256 i; i < run.pages.length; ++i) {
             PageCopy memory page = run.pages[i];
-            if (!known) BookWalk.read(ledger.books[account][page.id], page.count, page.words);
             shelf.turn(page, hedged, baseline);
             _walk(run, shelf, page, baseline, basis.units);
         }

@@ -10,6 +10,7 @@ import pytest
 from tests.support.evm import Revert, role
 from tests.support.system import EMPTY, TOKEN, System
 
+from seawall.page.layout import pack_entries, unpack_positions
 from seawall.page.merkle import MerkleTree, book_leaf
 from seawall.reference import Certificate, certificate_words, split
 from seawall.reference.liquidator import DELEVERAGE_S
@@ -100,12 +101,12 @@ class Proofs:
 
 
 def words_of(system: System, account: bytes) -> tuple[int, ...]:
-    """Return the words of a book as it is stored."""
+    """Return the words in which a certificate carries a book that is stored."""
     entries, words = int(system.vault.accountWord(account)) & (1 << 96) - 1, []
     while entries:
         page, count = entries & 0xFF, entries >> 8 & 0xFF
-        stored = (int(system.vault.bookWord(account, page, i)) for i in range((count + 3) // 4))
-        words += [entries & 0xFFFF, *stored]
+        stored = (int(system.vault.bookWord(account, page, i)) for i in range((count + 4) // 5))
+        words += [entries & 0xFFFF, *pack_entries(unpack_positions(stored)[:count])]
         entries >>= 16
     return tuple(words)
 

@@ -23,7 +23,7 @@ from seawall.reference.state import World
 
 WAD = 10**18
 BUYER = bytes.fromhex("bb" * 32)
-WORDS = 32
+WORDS = 26  # what 128 positions take
 CROWD_GENERATION = 9  # of which no page has a record
 MANY_LOTS = 1 << 50  # at least the long lots that any scene holds
 

@@ -11,7 +11,7 @@ from tests.support.evm import Revert, role
 from tests.support.market import SPOT, TICK, perpetual
 from tests.support.system import EMPTY, GOVERNOR, GUARDIAN, TOKEN, VENUE, System, account_id
 
-from seawall.page.layout import unpack_entries
+from seawall.page.layout import unpack_positions
 
 TAKER, MAKER, STRANGER, LIQUIDATOR = role("taker"), role("maker"), role("stranger"), role("liquidator")
 LOT = SPOT * TICK  # value of one lot of underlying 0, token units
@@ -354,17 +354,19 @@ def test_open_interest_beyond_its_share_of_volume_can_only_fall(
 def test_lots_beyond_what_sums_exactly__revert(system: System) -> None:
     whale, other = system.open(TAKER, 10**16), system.open(MAKER, 10**16)
     system.markets[0].daily_volume = 1 << 63
+    system.list_instrument(0, perpetual(13))
     system.publish()
-    edge = (1 << 39) >> 4
-    with pytest.raises(Revert) as reverted:
-        system.trade(whale, other, lots=edge)
-    assert (reverted.value.name, reverted.value.args_) == ("LotsOutOfRange", (edge, 4))
-    system.trade(whale, other, lots=edge - 1)
+    for slot, edge, shift in ((0, 1 << 28, 0), (3, 1 << 26, 13)):  # what a position holds; what its sums do
+        with pytest.raises(Revert) as reverted:
+            system.trade(whale, other, lots=edge, slot=slot)
+        assert (reverted.value.name, reverted.value.args_) == ("LotsOutOfRange", (edge, shift))
+        system.trade(whale, other, lots=edge - 1, slot=slot)
 
 
 def test_cash_beyond_its_width__reverts(system: System, pair: tuple[bytes, bytes]) -> None:
+    system.deposit(pair[0], (1 << 103) - 1 - system.cash(pair[0]))
     with pytest.raises(Revert, match="CashOutOfRange"):
-        system.trade(*pair, lots=(1 << 39) - 1, price=(1 << 64) - 1)
+        system.trade(*pair, lots=-1)
 
 
 def test_trading_opens_sixty_four_positions_and_no_more() -> None:
@@ -464,8 +466,8 @@ def positions(system: System, account: bytes, page: int = 0) -> dict[int, int]:
     for entry in (word >> 16 * i & 0xFFFF for i in range(6)):
         if not entry or entry & 0xFF != page:
             continue
-        words = [system.vault.bookWord(account, page, i) for i in range(32)]
-        listed = unpack_entries(words)
+        words = [system.vault.bookWord(account, page, i) for i in range(26)]
+        listed = unpack_positions(words)
         assert not any(listed[entry >> 8 :])
         for packed in listed[: entry >> 8]:
             assert packed & 0xFF not in found

@@ -8,6 +8,7 @@ import {AccountWord, MAX_POSITIONS} from "../../contracts/libraries/AccountWord.
 import {AuctionMath} from "../../contracts/libraries/AuctionMath.sol";
 import {Holdings} from "../../contracts/libraries/Holding.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
+import {STORED_WORDS} from "../../contracts/libraries/PositionWords.sol";
 import {Run} from "../../contracts/libraries/Run.sol";
 import {Shelf, Shelves} from "../../contracts/libraries/Shelf.sol";
 import {SliceValue} from "../../contracts/libraries/SliceValue.sol";
@@ -27,7 +28,7 @@ contract AuctionHarness {
     }
 
     function setBook(bytes32 account, uint256 page, uint256[] calldata words) external {
-        for (uint256 i; i < 32; ++i) ledger.books[account][page][i] = i < words.length ? words[i] : 0;
+        for (uint256 i; i < STORED_WORDS; ++i) ledger.books[account][page][i] = i < words.length ? words[i] : 0;
     }
 
     function setOpenInterest(uint256 underlying, uint256 lots) external {
@@ -68,7 +69,7 @@ contract AuctionHarness {
         return ledger.accounts[account];
     }
 
-    function bookWords(bytes32 account, uint256 page) external view returns (uint256[32] memory) {
+    function bookWords(bytes32 account, uint256 page) external view returns (uint256[STORED_WORDS] memory) {
         return ledger.books[account][page];
     }
 

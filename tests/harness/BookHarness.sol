@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {AccountWord} from "../../contracts/libraries/AccountWord.sol";
 import {Book} from "../../contracts/libraries/Book.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
+import {STORED_WORDS} from "../../contracts/libraries/PositionWords.sol";
 
 /// @title One ledger, opened up
 contract BookHarness {
@@ -34,7 +35,7 @@ contract BookHarness {
         return ledger.accounts[account];
     }
 
-    function bookWords(bytes32 account, uint256 page) external view returns (uint256[32] memory) {
+    function bookWords(bytes32 account, uint256 page) external view returns (uint256[STORED_WORDS] memory) {
         return ledger.books[account][page];
     }
 

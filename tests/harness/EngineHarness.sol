@@ -9,6 +9,7 @@ import {CertificateList} from "../../contracts/libraries/CertificateList.sol";
 import {LaneMath} from "../../contracts/libraries/LaneMath.sol";
 import {LanePairs} from "../../contracts/libraries/LanePairs.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
+import {STORED_WORDS} from "../../contracts/libraries/PositionWords.sol";
 import {Shelf, Shelves} from "../../contracts/libraries/Shelf.sol";
 import {LiveMark} from "../../contracts/libraries/LiveMark.sol";
 import {IMarginOracle} from "../../contracts/interfaces/IMarginOracle.sol";
@@ -34,7 +35,7 @@ contract EngineHarness {
     }
 
     function setBook(bytes32 account, uint256 page, uint256[] calldata words) external {
-        for (uint256 i; i < 32; ++i) ledger.books[account][page][i] = i < words.length ? words[i] : 0;
+        for (uint256 i; i < STORED_WORDS; ++i) ledger.books[account][page][i] = i < words.length ? words[i] : 0;
     }
 
     function setOpenInterest(uint256 underlying, uint256 lots) external {

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {FillEngine} from "../../contracts/FillEngine.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
+import {STORED_WORDS} from "../../contracts/libraries/PositionWords.sol";
 import {IMarginOracle} from "../../contracts/interfaces/IMarginOracle.sol";
 import {Certificate, Fill} from "../../contracts/interfaces/IMarginVault.sol";
 import {IVaultPriceFeed} from "../../contracts/interfaces/IPriceFeed.sol";
@@ -28,7 +29,7 @@ contract FillHarness {
     }
 
     function setBook(bytes32 account, uint256 page, uint256[] calldata words) external {
-        for (uint256 i; i < 32; ++i) ledger.books[account][page][i] = i < words.length ? words[i] : 0;
+        for (uint256 i; i < STORED_WORDS; ++i) ledger.books[account][page][i] = i < words.length ? words[i] : 0;
     }
 
     function setOpenInterest(uint256 underlying, uint256 lots) external {

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {SaleEngine} from "../../contracts/SaleEngine.sol";
 import {Ledger} from "../../contracts/libraries/Ledger.sol";
+import {STORED_WORDS} from "../../contracts/libraries/PositionWords.sol";
 import {LaneMath} from "../../contracts/libraries/LaneMath.sol";
 import {LanePairs} from "../../contracts/libraries/LanePairs.sol";
 import {NarrowLanes} from "../../contracts/libraries/NarrowLanes.sol";
@@ -27,7 +28,7 @@ contract SaleHarness {
     }
 
     function setBook(bytes32 account, uint256 page, uint256[] calldata words) external {
-        for (uint256 i; i < 32; ++i) ledger.books[account][page][i] = i < words.length ? words[i] : 0;
+        for (uint256 i; i < STORED_WORDS; ++i) ledger.books[account][page][i] = i < words.length ? words[i] : 0;
     }
 
     function setOpenInterest(uint256 underlying, uint256 lots) external {
@@ -65,7 +66,7 @@ contract SaleHarness {
         return ledger.accounts[account];
     }
 
-    function bookWords(bytes32 account, uint256 page) external view returns (uint256[32] memory) {
+    function bookWords(bytes32 account, uint256 page) external view returns (uint256[STORED_WORDS] memory) {
         return ledger.books[account][page];
     }
 

@@ -23,7 +23,7 @@ from seawall.page import (
     Record,
     RecordInput,
 )
-from seawall.page.layout import HEADS, LANE_BIAS, LANES_PER_WORD, RECORD, Field
+from seawall.page.layout import HEADS, LANE_BIAS, LANES_PER_WORD, MAX_LOTS, MAX_SCALED_LOTS, RECORD, Field
 from seawall.reference import Book, ManifestState, Price, certificate_words
 
 NOW = 1_700_000_000
@@ -170,7 +170,7 @@ def books(draw: st.DrawFn, manifest: ManifestState, *, strays: bool = True) -> B
             record = page.records[slot]
             stray = strays and draw(st.integers(0, 9)) == 0
             generation = (record.generation + stray) & 0x3FFF
-            most = ((1 << 39) - 1 >> record.shift) - 1
+            most = min(MAX_LOTS, MAX_SCALED_LOTS >> record.shift) - 1
             lots = draw(st.integers(-most, most) | st.integers(-1000, 1000))
             if record.kind == Kind.SPOT:
                 lots = abs(lots)

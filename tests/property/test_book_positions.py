@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.evm import Contract, Evm, Revert
 
-from seawall.page.layout import ACCOUNT, MAX_PAGES, POSITION, pack, unpack, unpack_entries
+from seawall.page.layout import ACCOUNT, MAX_LOTS, MAX_PAGES, POSITION, unpack, unpack_positions
 
 ACCOUNT_ID = bytes.fromhex("aa" * 20 + "00" * 12)
-LARGEST_LOTS = (1 << 39) - 1
+LARGEST_LOTS = MAX_LOTS - 1
 
 # A change of one position: few instruments, so that positions meet; lots of every size.
 changes = st.tuples(
     st.integers(0, MAX_PAGES - 1),
     st.integers(0, 11),
     st.sampled_from((1, 2, 0x3FFF)),
-    st.integers(-3, 3) | st.integers(-(1 << 30), 1 << 30),
+    st.integers(-3, 3) | st.integers(-(1 << 20), 1 << 20),
 )
 # A change, or the place of a position that is to be closed among those that are open.
 moves = changes | st.integers(0, 99)
@@ -56,7 +56,7 @@ def stored(harness: Contract) -> dict[tuple[int, int, int], int]:
         assert not (ended and (page or count)), "the page list is dense"
         if ended:
             continue
-        entries = unpack_entries(harness.bookWords(ACCOUNT_ID, page))
+        entries = unpack_positions(harness.bookWords(ACCOUNT_ID, page))
         assert not any(entries[count:]), "nothing stands behind the last position"
         for packed in entries[:count]:
             position = unpack(POSITION, packed, where="position")
@@ -122,14 +122,14 @@ def test_closing_every_position_leaves_no_trace(
 
 
 @given(st.sampled_from((-1, 1)))
-def test_a_page_takes_a_hundred_and_twenty_eight_positions(harness: Contract, sign: int) -> None:
+def test_a_page_takes_as_many_positions_as_its_words_hold(harness: Contract, sign: int) -> None:
     with harness.evm.isolated():
-        for slot in range(128):
+        for slot in range(130):
             harness.addLots(ACCOUNT_ID, 9, slot, 1, sign * (slot + 1))
-        assert harness.positions(ACCOUNT_ID) == 128
-        assert stored(harness) == {(9, slot, 1): sign * (slot + 1) for slot in range(128)}
+        assert harness.positions(ACCOUNT_ID) == 130
+        assert stored(harness) == {(9, slot, 1): sign * (slot + 1) for slot in range(130)}
         with pytest.raises(Revert, match="Panic"):
-            harness.addLots(ACCOUNT_ID, 9, 128, 1, sign)
+            harness.addLots(ACCOUNT_ID, 9, 130, 1, sign)
 
 
 def test_a_seventh_page__reverts(harness: Contract) -> None:
@@ -143,7 +143,7 @@ def test_a_seventh_page__reverts(harness: Contract) -> None:
 
 
 @given(st.sampled_from((-1, 1)), st.integers(1, LARGEST_LOTS))
-def test_lots_beyond_thirty_nine_bits__revert(harness: Contract, sign: int, lots: int) -> None:
+def test_lots_beyond_twenty_eight_bits__revert(harness: Contract, sign: int, lots: int) -> None:
     with harness.evm.isolated():
         harness.addLots(ACCOUNT_ID, 0, 0, 1, sign * lots)
         assert harness.lotsIn(ACCOUNT_ID, 0, 0, 1) == sign * lots
@@ -153,7 +153,7 @@ def test_lots_beyond_thirty_nine_bits__revert(harness: Contract, sign: int, lots
 
 @given(st.integers(-(1 << 41), 1 << 41), st.integers(0, 31))
 def test_a_position_is_in_range__iff_its_scaled_lots_fit(harness: Contract, lots: int, shift: int) -> None:
-    assert harness.inRange(lots, shift) == (abs(lots) << shift < 1 << 39)
+    assert harness.inRange(lots, shift) == (abs(lots) < 1 << 28 and abs(lots) << shift < 1 << 39)
 
 
 @given(
@@ -166,5 +166,5 @@ def test_a_position_is_stored_as_the_layout_says(
 ) -> None:
     with harness.evm.isolated():
         harness.addLots(ACCOUNT_ID, 0, slot, generation, lots)
-        packed = pack(POSITION, {"slot": slot, "generation": generation, "lots": lots}, where="position")
-        assert harness.bookWords(ACCOUNT_ID, 0)[0] == packed << 192
+        packed = (lots % (1 << 29)) << 22 | generation << 8 | slot
+        assert harness.bookWords(ACCOUNT_ID, 0)[0] == packed << 205

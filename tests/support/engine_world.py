@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.evm import Contract, Evm
 
 from seawall.page.decode import Atom, AtomLeg, Head, Page, Record, pack_page
-from seawall.page.layout import MAX_PAGE_BYTES, Kind
+from seawall.page.layout import MAX_LOTS, MAX_PAGE_BYTES, MAX_SCALED_LOTS, Kind
 from seawall.page.merkle import EMPTY_ROOT
 from seawall.reference.book import Book, Position, account_word
 from seawall.reference.certificate import EMPTY, Certificate, certificate_words
@@ -24,7 +24,6 @@ __all__ = ["ACCOUNT", "NOW", "EngineWorld", "Scene", "certificates", "positions"
 
 NOW = 1_700_000_000
 ACCOUNT = bytes(32)
-MAX_SCALED = 1 << 39
 HOURS = (
     NOW // 3_600,
     NOW // 3_600 + 1,
@@ -146,7 +145,7 @@ def positions(rng: random.Random, page: Page, count: int) -> list[Position]:
     for slot in slots:
         record = page.records[slot] if slot < len(page.records) else None
         generation = record.generation if record and rng.random() < 0.93 else 7
-        limit = (MAX_SCALED >> (record.shift if record else 0)) - 1
+        limit = min(MAX_LOTS, MAX_SCALED_LOTS >> (record.shift if record else 0)) - 1
         size = max(
             1, rng.choice((limit, rng.randint(1, max(limit, 1)), rng.randint(1, 50), rng.randint(1, 5)))
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from seawall.page.decode import Page
-from seawall.page.layout import Kind
+from seawall.page.layout import MAX_LOTS, MAX_SCALED_LOTS, Kind
 from seawall.page.merkle import MerkleTree, book_leaf
 from seawall.reference.book import Book, Position
 from seawall.reference.certificate import EMPTY, Certificate, certificate_words
@@ -24,7 +24,7 @@ def _positions(rng: random.Random, page: Page, count: int) -> list[Position]:
         if record.kind == 0 and rng.random() < 0.9:
             continue
         generation = record.generation if rng.random() < 0.995 else record.generation ^ 1
-        limit = (1 << 39 >> record.shift) - 1
+        limit = min(MAX_LOTS, MAX_SCALED_LOTS >> record.shift) - 1
         size = min(limit, max(1, rng.choice((1, rng.randint(1, 50), rng.randint(1, max(limit, 1))))))
         sign = 1 if record.kind == Kind.SPOT else rng.choice((-1, 1))
         held.append(Position(slot, generation, size * sign))

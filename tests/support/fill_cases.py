@@ -13,7 +13,7 @@ from tests.support.fill_books import random_book, random_certificates
 from tests.support.fill_manifests import HOUR, random_manifests
 
 from seawall.page.decode import Record
-from seawall.page.layout import Kind
+from seawall.page.layout import MAX_LOTS, MAX_SCALED_LOTS, Kind
 from seawall.reference.account import Account
 from seawall.reference.authority import Authority, Permission
 from seawall.reference.book import Book, Position
@@ -69,7 +69,7 @@ def _longs(books: Sequence[Book], manifest: ManifestState, underlying: int) -> i
 def _lots(rng: random.Random, books: Sequence[Book], page: int, record: Record, slot: int) -> int:
     """Return what one of the accounts may want: part of what it holds, all, more than that, or anything."""
     held = [book.lots(page, (slot, record.generation)) for book in books]
-    limit = max((1 << 39 >> record.shift) - 1, 1)
+    limit = max(min(MAX_LOTS, MAX_SCALED_LOTS >> record.shift) - 1, 1)
     own = rng.choice([lots for lots in held if lots] or [0])
     anything = rng.choice((1, 2, rng.randint(1, 60), rng.randint(1, max(limit // 9, 1)))) * rng.choice(
         (-1, 1)

@@ -6,6 +6,7 @@ from tests.support.engine_world import EngineWorld
 from tests.support.evm import Revert
 from tests.support.fill_cases import VENUE, VENUE_BYTES, FillCase
 
+from seawall.page.layout import POSITIONS_PER_WORD
 from seawall.reference.book import account_word
 from seawall.reference.rejection import Rejected
 from seawall.reference.trading import settle
@@ -100,7 +101,11 @@ class FillWorld(EngineWorld):
                 for page in {*account.book.pages, *case.accounts[key].book.pages}:
                     words = account.book.position_words(page)
                     for at in range(
-                        max(len(words), -(-len(case.accounts[key].book.pages.get(page, ())) // 4)) + 1
+                        max(
+                            len(words),
+                            -(-len(case.accounts[key].book.pages.get(page, ())) // POSITIONS_PER_WORD),
+                        )
+                        + 1
                     ):
                         wanted = words[at] if at < len(words) else 0
                         assert self.fills.bookWord(key, page, at) == wanted, "book"

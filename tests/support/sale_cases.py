@@ -9,7 +9,7 @@ from tests.support.engine_world import NOW
 from tests.support.fill_books import random_book, random_certificates
 from tests.support.fill_manifests import HOUR, random_manifests
 
-from seawall.page.layout import Kind
+from seawall.page.layout import MAX_LOTS, Kind
 from seawall.reference.account import Account
 from seawall.reference.auction import premium_factor_wad
 from seawall.reference.authority import Authority
@@ -78,7 +78,12 @@ def _related(rng: random.Random, sold: Book, other: Book) -> Book:
             for page, held in sold.pages.items()
         }
         return Book({page: rng.sample(held, len(held)) for page, held in made.items()})
-    return Book({page: [p._replace(lots=p.lots * sign) for p in held] for page, held in sold.pages.items()})
+    most = MAX_LOTS - 1
+    made = {
+        page: [p._replace(lots=max(-most, min(most, p.lots * sign))) for p in held]
+        for page, held in sold.pages.items()
+    }
+    return Book(made)
 
 
 def _longs(case_books: list[Book], world: World, underlying: int) -> int:

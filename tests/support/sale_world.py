@@ -15,7 +15,7 @@ from seawall.reference.rejection import Rejected
 
 __all__ = ["SaleWorld"]
 
-WORDS = 32
+WORDS = 26  # what 128 positions take
 
 
 def _word(account: Account) -> int:

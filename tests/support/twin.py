@@ -16,6 +16,7 @@ from tests.support.system import EMPTY, GRACE_S, VENUE, System, account_id
 from tests.support.twin_world import FeedTwin, Ring, address, authority_of, listing_of
 
 from seawall.page import Page, decode_page, init_code_hash
+from seawall.page.layout import POSITIONS_PER_WORD
 from seawall.page.merkle import EMPTY_ROOT
 from seawall.reference import (
     Health,
@@ -330,7 +331,7 @@ def _value(value: Any) -> Any:
 
 def _words(vault: Any, key: bytes, page: int, count: int) -> list[int]:
     """Return the position words in use, after the one behind them was seen to be empty if it would begin a word."""
-    used = -(-count // 4)
+    used = -(-count // POSITIONS_PER_WORD)
     assert vault.bookWord(key, page, used) == 0
     return [vault.bookWord(key, page, index) for index in range(used)]
 

@@ -18,15 +18,16 @@ from seawall.errors import InputError, PageError
 from seawall.page.decode import Page, decode_page
 from seawall.page.layout import (
     ACCOUNT,
-    ENTRIES_PER_WORD,
     FLAG_AUCTION,
     FLAG_SETTLED,
     MAX_PAGE_BYTES,
     MAX_PAGES,
     POSITION,
+    POSITIONS_PER_WORD,
     RECORD,
     Kind,
     unpack,
+    unpack_positions,
 )
 
 __all__ = ["account_key", "inspect_group", "read_config", "rpc_option"]
@@ -220,10 +221,11 @@ def _positions(system: System, key: bytes, fields: dict[str, int]) -> list[dict[
     for entry in range(MAX_PAGES):
         page, count = fields[f"page_{entry}"], fields[f"count_{entry}"]
         for index in range(count):
-            if index % ENTRIES_PER_WORD == 0:
-                word = int(system.vault.call("bookWord", key, page, index // ENTRIES_PER_WORD))
-            bits = word >> (192 - 64 * (index % ENTRIES_PER_WORD)) & (1 << 64) - 1
-            position = unpack(POSITION, bits, where="position")
+            place = index % POSITIONS_PER_WORD
+            if place == 0:
+                word = int(system.vault.call("bookWord", key, page, index // POSITIONS_PER_WORD))
+                entries = unpack_positions([word])
+            position = unpack(POSITION, entries[place], where="position")
             where = page, position["slot"]
             listed = unpack(RECORD, int(system.registry.call("terms", *where)), where="terms")
             replaced = listed["generation"] != position["generation"]

@@ -25,6 +25,7 @@ __all__ = [
     "HEADS",
     "LANES_PER_WORD",
     "LANE_BIAS",
+    "MAX_LOTS",
     "MAX_PAGES",
     "MAX_PAGE_BYTES",
     "MAX_POSITIONS",
@@ -35,6 +36,7 @@ __all__ = [
     "PAGE_PREFIX_BYTES",
     "PAGE_VERSION",
     "POSITION",
+    "POSITIONS_PER_WORD",
     "RECORD",
     "TERMS",
     "TERMS_MASK",
@@ -44,9 +46,11 @@ __all__ = [
     "join_words",
     "pack",
     "pack_entries",
+    "pack_positions",
     "split_words",
     "unpack",
     "unpack_entries",
+    "unpack_positions",
 ]
 
 WORD_BYTES = 32
@@ -62,9 +66,11 @@ ATOM_LEGS = 3
 DELTA_ONE = 1 << 22
 GAMMA_ONE = 1 << 10
 ENTRIES_PER_WORD = 4  # positions in a book word, entries in a certificate word
+POSITIONS_PER_WORD = 5  # positions in a stored word, of 51 bits: their lots have 29
 MAX_TRADED_POSITIONS = 64
 MAX_POSITIONS = 128
 MAX_PAGES = 6
+MAX_LOTS = 1 << 28  # |lots| of a position stays below
 MAX_SCALED_LOTS = 1 << 39  # |lots| << shift stays below, so that 128 positions fit a 64-bit sub-word
 FLAG_AUCTION = 1
 FLAG_SETTLED = 2
@@ -187,6 +193,8 @@ POSITION = (
     Field("generation", 8, 14),
     Field("lots", 22, 42, signed=True),
 )
+_LOTS = POSITION[-1]
+_STORED_BITS = _LOTS.low + MAX_LOTS.bit_length()
 ACCOUNT = (
     *(
         field
@@ -245,6 +253,33 @@ def pack_entries(entries: Iterable[int]) -> tuple[int, ...]:
 def unpack_entries(words: Iterable[int]) -> list[int]:
     """Return the 64-bit entries of words, four a word from the top, zeros included."""
     return [(word >> low) & ((1 << 64) - 1) for word in words for low in (192, 128, 64, 0)]
+
+
+def pack_positions(entries: Iterable[int]) -> tuple[int, ...]:
+    """Return positions of 64 bits as words of storage, five a word from the top, the rest zero.
+
+    Raises
+    ------
+    PageError
+        If a position's lots do not fit.
+    """
+    listed = list(entries)
+    words = [0] * -(-len(listed) // POSITIONS_PER_WORD)
+    for index, entry in enumerate(listed):
+        lots = _LOTS.get(entry)
+        if not -MAX_LOTS < lots < MAX_LOTS:
+            raise PageError(f"position {index}: {lots} lots are not below {MAX_LOTS} either way")
+        low = 256 - _STORED_BITS * (index % POSITIONS_PER_WORD + 1)
+        words[index // POSITIONS_PER_WORD] |= (entry & ((1 << _STORED_BITS) - 1)) << low
+    return tuple(words)
+
+
+def unpack_positions(words: Iterable[int]) -> list[int]:
+    """Return the positions of words of storage, 64 bits each, five a word from the top, zeros included."""
+    lows = [256 - _STORED_BITS * (place + 1) for place in range(POSITIONS_PER_WORD)]
+    stored = [(word >> low) & ((1 << _STORED_BITS) - 1) for word in words for low in lows]
+    sign = 1 << (_STORED_BITS - 1)
+    return [((entry ^ sign) - sign) & ((1 << 64) - 1) for entry in stored]
 
 
 def join_words(words: Iterable[int]) -> bytes:

@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from seawall.page.layout import (
     ACCOUNT,
+    MAX_LOTS,
     MAX_PAGES,
     MAX_SCALED_LOTS,
     POSITION,
     pack,
     pack_entries,
+    pack_positions,
     unpack_entries,
 )
 from seawall.page.merkle import book_words
@@ -35,7 +37,7 @@ class Position(NamedTuple):
 
     @property
     def packed(self) -> int:
-        """Return the 64 bits in which the position is stored."""
+        """Return the 64 bits in which a certificate carries the position."""
         return pack(POSITION, self._asdict(), where=f"position in slot {self.slot}")
 
     @classmethod
@@ -45,8 +47,8 @@ class Position(NamedTuple):
 
 
 def in_range(lots: int, shift: int) -> bool:
-    """Say whether ``|lots| << shift < 2^39``, so that sums over the largest book are exact."""
-    return abs(lots) << shift < MAX_SCALED_LOTS
+    """Say whether ``|lots| < 2^28``, as stored, and ``|lots| << shift < 2^39``: sums over any book are exact."""
+    return abs(lots) < MAX_LOTS and abs(lots) << shift < MAX_SCALED_LOTS
 
 
 @dataclass(slots=True)
@@ -115,13 +117,13 @@ class Book:
         self.pages = dict(listed)
 
     def position_words(self, page: int) -> tuple[int, ...]:
-        """Return a page's positions as stored, four a word."""
-        return pack_entries(position.packed for position in self.pages.get(page, ()))
+        """Return a page's positions as stored, five a word."""
+        return pack_positions(position.packed for position in self.pages.get(page, ()))
 
     def words(self) -> tuple[int, ...]:
         """Return the book as a certificate carries it and as its leaf is hashed."""
-        listed = self.pages.items()
-        return book_words([(page, len(held), self.position_words(page)) for page, held in listed])
+        entries = {page: pack_entries(one.packed for one in held) for page, held in self.pages.items()}
+        return book_words([(page, len(held), entries[page]) for page, held in self.pages.items()])
 
     @classmethod
     def from_words(cls, words: tuple[int, ...]) -> "Book":

@@ -11,7 +11,7 @@ from seawall.reference import Book
 
 positions = st.dictionaries(
     st.tuples(st.integers(0, 255), st.integers(0, 255), st.integers(0, 16_383)),
-    st.integers(-(2**39) + 1, 2**39 - 1).filter(bool),
+    st.integers(-(2**28) + 1, 2**28 - 1).filter(bool),
     max_size=20,
 )
 

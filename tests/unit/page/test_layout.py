@@ -12,13 +12,16 @@ from seawall.page.layout import (
     ATOM,
     CERTIFICATE_ENTRY,
     HEADS,
+    MAX_LOTS,
     POSITION,
     RECORD,
     Field,
     pack,
     pack_entries,
+    pack_positions,
     unpack,
     unpack_entries,
+    unpack_positions,
 )
 
 CONTRACTS = Path(__file__).resolve().parents[3] / "contracts" / "libraries"
@@ -77,6 +80,22 @@ def test_constants_are_those_of_the_solidity_libraries() -> None:
     assert len(found) > 15
 
 
+def test_stored_positions_are_those_of_the_solidity_library() -> None:
+    text = (CONTRACTS / "PositionWords.sol").read_text()
+    found = {name: int(value) for name, value in re.findall(r"constant (\w+) = (\d+);", text)}
+    per_word, bits = layout.POSITIONS_PER_WORD, POSITION[-1].low + found["LOTS_BITS"] + 1
+    assert 1 << found["LOTS_BITS"] == MAX_LOTS
+    assert found == {
+        "POSITIONS_PER_WORD": per_word,
+        "STORED_WORDS": -(-layout.MAX_POSITIONS // per_word),
+        "POSITION_BITS": bits,
+        "LOTS_BITS": found["LOTS_BITS"],
+    }
+    assert per_word * bits <= 256
+    merge = (CONTRACTS / "Merge.sol").read_text()
+    assert f"LEAST_SHIFT = {(layout.MAX_SCALED_LOTS // MAX_LOTS).bit_length() - 1};" in merge
+
+
 @given(data=st.data(), name=st.sampled_from(sorted(WORDS)))
 def test_a_word_gives_back_what_was_put_in(data: st.DataObject, name: str) -> None:
     fields, _ = WORDS[name]
@@ -114,3 +133,29 @@ def test_entries_stand_four_a_word_from_the_top(entries: list[int]) -> None:
     assert [entry for entry in unpack_entries(words) if entry] == entries
     if entries:
         assert words[0] >> 192 == entries[0]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 255),
+            st.integers(0, (1 << 14) - 1),
+            st.integers(1 - MAX_LOTS, MAX_LOTS - 1).filter(bool),
+        ),
+        max_size=11,
+    )
+)
+def test_positions_stand_five_a_stored_word_from_the_top(positions: list[tuple[int, int, int]]) -> None:
+    entries = [lots % (1 << 42) << 22 | generation << 8 | slot for slot, generation, lots in positions]
+    words = pack_positions(entries)
+    assert len(words) == -(-len(entries) // 5)
+    assert [entry for entry in unpack_positions(words) if entry] == entries
+    if positions:
+        slot, generation, lots = positions[0]
+        assert words[0] >> 205 == lots % (1 << 29) << 22 | generation << 8 | slot
+
+
+@pytest.mark.parametrize("lots", [MAX_LOTS, -MAX_LOTS])
+def test_lots_that_no_stored_position_holds_are_refused(lots: int) -> None:
+    with pytest.raises(PageError, match=f"position 1: {lots} lots are not below {MAX_LOTS} either way"):
+        pack_positions([1 << 22, lots % (1 << 42) << 22])
