@@ -107,7 +107,7 @@ library FillEngine {
         (run.lanes, run.initial) = (true, true);
         // A manifest that is the baseline itself requires no more than once.
         run.joint = (shelf.manifest(false) >> 120) & 1 == 0;
-        if (run.joint) run.tables = Assessments.isHedge(certificates.under(true));
+        if (run.joint) run.tables = certificates.isHedge(true);
         run.assess(shelf, ledger, account, word, certificates, false);
         current = run.margin;
         if (current.flags & UNCERTAIN != 0 || Assessments.fails(current.equity, current.initial) || !run.joint) return current;

@@ -9,6 +9,7 @@ import {Holdings} from "./libraries/Holding.sol";
 import {ONE_X32} from "./libraries/Instruments.sol";
 import {Ledger} from "./libraries/Ledger.sol";
 import {PageCopy} from "./libraries/PageCopies.sol";
+import {PageLists} from "./libraries/PageList.sol";
 import {Remainders} from "./libraries/Remainder.sol";
 import {Run, Runs} from "./libraries/Run.sol";
 import {Shelf, Shelves} from "./libraries/Shelf.sol";
@@ -32,7 +33,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @notice The account in auction, as liquidation sees it.
 /// @param run Under the current manifest.
-/// @param buyer What the buyer holds before.
+/// @param buyer Pages of the buyer before.
 /// @param shown The account's certificates.
 /// @param units For each page on the shelf, where what a lot of each position adds stands, or zero.
 /// @param maintenance The smaller of the current requirement and the baseline's raised by its drift.
@@ -40,7 +41,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 /// @param fundPays False while some position cannot be valued.
 struct Seller {
     Run run;
-    Run buyer;
+    PageCopy[] buyer;
     Certificate[] shown;
     uint256[] units;
     int256 equity;
@@ -81,9 +82,10 @@ library SaleEngine {
         Shelf memory shelf = Shelves.fresh(oracle, feed)[0];
         shelf.addAll(fromWord.pages());
         shelf.addAll(toWord.pages());
-        Seller memory seller = Seller(Runs.fresh()[0], Runs.fresh()[0], sellerCertificates, new uint256[](shelf.count), 0, 0, 0, false);
+        (PageCopy[] memory buyer,,,) = PageLists.room(toWord.pages(), shelf);
+        Holdings.copy(buyer, ledger, sale.buyer);
+        Seller memory seller = Seller(Runs.fresh()[0], buyer, sellerCertificates, new uint256[](shelf.count), 0, 0, 0, false);
         seller.run.read(ledger, sale.account, fromWord.pages(), shelf);
-        seller.buyer.read(ledger, sale.buyer, toWord.pages(), shelf);
         _judge(seller, sale, ledger, fromWord, shelf);
         sold.fractionWad = Math.min(sale.maxFractionWad, seller.largestWad);
         require(!toWord.inAuction(), IMarginVault.InAuction(sale.buyer));
@@ -122,8 +124,7 @@ library SaleEngine {
         require(run.margin.flags & MARGIN_NONE_PRICED == 0, ILiquidator.PriceStale(sale.account));
         require(liquidatable, ILiquidator.AccountHealthy(sale.account, seller.equity, seller.maintenance));
         if (seller.equity < 0) {
-            Certificate[] memory none;
-            if (!young) _lesser(run, next, ledger, sale.account, word, none, shelf, seller.units);
+            if (!young) _lesser(run, next, ledger, sale.account, word, CertificateList.none(), shelf, seller.units);
             Margin memory old = next.margin;
             // A hole is filled from what belongs to others, so a young manifest alone may open it by M at most: `E_b - E <= M`.
             bool proven = old.flags & (MARGIN_MISSING | MARGIN_NO_MANIFEST) != 0 || old.equity - seller.equity <= int256(seller.maintenance);
@@ -170,13 +171,12 @@ library SaleEngine {
         Shelf memory shelf
     ) private view {
         t.cut(seller.run.pages, shelf, sold.fractionWad, seller.units);
-        t.merge(seller.buyer.pages);
+        t.merge(seller.buyer);
         require(t.count != 0, IMarginVault.ZeroLots());
         require(t.toWord.positions() <= MAX_POSITIONS, IMarginVault.TooManyPositions(t.to, MAX_POSITIONS));
-        Certificate[] memory none;
         parts.fillParts(t, shelf);
         (parts.lanes, parts.initial) = (true, _isAll(seller.buyer, buyerCertificates));
-        parts.assessAlone(shelf, ledger, t.to, t.list, none, Basis(false, seller.units));
+        parts.assessAlone(shelf, ledger, t.to, t.list, CertificateList.none(), Basis(false, seller.units));
         sold.value = parts.margin.equity;
         // Cash is 104 bits wide, and values of books are narrower than a word by far.
         unchecked {
@@ -197,7 +197,7 @@ library SaleEngine {
     ) private view {
         Run memory run = seller.run;
         uint256[] memory none;
-        bool linear = !t.settling && !Assessments.isHedge(seller.shown.under(false)) && run.isLinear(t);
+        bool linear = !t.settling && !seller.shown.isHedge(false) && run.isLinear(t);
         if (linear) {
             run.subtract(parts, ledger, t.fromWord);
         } else {
@@ -228,7 +228,7 @@ library SaleEngine {
 
     /// @dev Initial margin of the buyer under the current manifest.
     function _requireInitial(
-        Run memory before,
+        PageCopy[] memory before,
         Run memory parts,
         Transfer memory t,
         Ledger storage ledger,
@@ -242,7 +242,7 @@ library SaleEngine {
             }
         } else {
             Run memory run = Runs.fresh()[0];
-            run.fillAfter(t, before.pages, true, shelf);
+            run.fillAfter(t, before, true, shelf);
             (run.lanes, run.initial) = (true, true);
             uint256[] memory none;
             run.assessAlone(shelf, ledger, t.to, t.toWord, certificates, Basis(false, none));
@@ -277,9 +277,9 @@ library SaleEngine {
     }
 
     /// @dev Whether what goes is all that the buyer will hold, and nothing that it shows counts.
-    function _isAll(Run memory before, Certificate[] memory certificates) private pure returns (bool) {
-        if (before.pages.length != 0 || certificates.length > MOST_CERTIFICATES) return false;
-        return !Assessments.isHedge(certificates.under(false));
+    function _isAll(PageCopy[] memory before, Certificate[] memory certificates) private pure returns (bool) {
+        if (before.length != 0 || certificates.length > MOST_CERTIFICATES) return false;
+        return !certificates.isHedge(false);
     }
 
     /// @dev Whether what certificates show, if anything, is the account's book as it stands.

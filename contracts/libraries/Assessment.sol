@@ -2,7 +2,6 @@
 pragma solidity ^0.8.24;
 
 import {AccountWord} from "./AccountWord.sol";
-import {BookProof} from "./BookProof.sol";
 import {BookWalk} from "./BookWalk.sol";
 import {CertificateList} from "./CertificateList.sol";
 import {Exposure, Exposures} from "./Exposure.sol";
@@ -15,12 +14,12 @@ import {NarrowLanes} from "./NarrowLanes.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
 import {PageLists} from "./PageList.sol";
-import {Walk} from "./PlainWalk.sol";
 import {PositionWords} from "./PositionWords.sol";
 import {Requirements} from "./Requirement.sol";
 import {Run} from "./Run.sol";
 import {Shelf, Shelves} from "./Shelf.sol";
 import {Twins} from "./Twin.sol";
+import {Walk, Walks} from "./Walk.sol";
 import {
     Certificate,
     MARGIN_FROZEN,
@@ -52,8 +51,7 @@ library Assessments {
         bool baseline
     ) internal view {
         (run.margin.equity, run.margin.quote) = (word.cash(), word.cash());
-        Certificate memory certificate = CertificateList.under(certificates, baseline);
-        bool hedged = isHedge(certificate);
+        bool hedged = CertificateList.isHedge(certificates, baseline);
         run.margin.manifestAsOf = uint40(run.manifest = shelf.manifest(baseline));
         if (run.manifest == 0) run.margin.flags = MARGIN_NO_MANIFEST;
         if (run.manifest == 0 || !word.hasPositions()) return;
@@ -72,13 +70,8 @@ library Assessments {
         }
         if (!run.anyPriced) run.margin.flags |= MARGIN_NONE_PRICED;
         Requirements.add(run, ledger);
-        if (hedged) Requirements.hedge(run, certificate, shelf, baseline);
+        if (hedged) Requirements.hedge(run, CertificateList.under(certificates, baseline), shelf, baseline);
         Requirements.finish(run);
-    }
-
-    /// @dev Whether anything will be taken off the tables.
-    function isHedge(Certificate memory certificate) internal pure returns (bool) {
-        return certificate.atoms.length != 0 || BookProof.isShown(certificate);
     }
 
     /// @dev Whether equity is below a requirement.
@@ -108,10 +101,9 @@ library Assessments {
             Exposure memory u = run.exposures[group(run, shelf, page, head0)];
             if (page.twin != 0) return Twins.add(page, u);
             if (run.joint) Twins.join(page, shelf, u, run.tables);
-            SpotState memory s = LiveMark.newStates()[0];
+            Walk memory found = Walks.open(run.pairs, shelf.feed)[0];
+            SpotState memory s = found.state;
             s.set(head0, page.headWord(2), u.spot, block.timestamp);
-            Walk memory found;
-            (found.pairs, found.feed) = (run.pairs, shelf.feed);
             uint256 absolute = u.absoluteLots;
             BookWalk.walk(page, u, s, found);
             uint256 known = (found.end - LanePairs.pairAt(run.pairs, 0)) >> 6;

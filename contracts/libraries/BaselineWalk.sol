@@ -5,8 +5,8 @@ import {Exposure} from "./Exposure.sol";
 import {TERMS} from "./JointWalk.sol";
 import {SpotState} from "./LiveMark.sol";
 import {PageCopy} from "./PageCopies.sol";
-import {Walk} from "./PlainWalk.sol";
 import {UNIT_HEAD_BYTES} from "./UnitWalk.sol";
+import {Walk} from "./Walk.sol";
 
 /// @title The loop over plain positions under a second manifest
 /// @notice What `PlainWalk.walk` adds, but for legs and vega, to positions that `UnitWalk.walk` has walked at the same price: what depends on lots and terms

@@ -9,9 +9,9 @@ import {LanePairs} from "./LanePairs.sol";
 import {SpotState} from "./LiveMark.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
-import {PlainWalk, Walk} from "./PlainWalk.sol";
-import {UnitProducts} from "./UnitProducts.sol";
+import {PlainWalk} from "./PlainWalk.sol";
 import {UnitWalk} from "./UnitWalk.sol";
+import {Walk} from "./Walk.sol";
 
 /// @title One pass over the positions of a page
 /// @notice Perpetuals, futures and options outside their settlement window, which is nearly all there ever is, go through `PlainWalk`; all else goes one by
@@ -39,18 +39,9 @@ library BookWalk {
     }
 
     /// @dev The same for a page that has no twin, for code that gives none.
-    /// @param units Memory address of units of all positions, which are added by them; zero to walk, and to leave units.
     /// @return plain Whether all positions are plain, so that units of all are known.
-    function walkAlone(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found, uint256 units)
-        internal
-        view
-        returns (bool plain)
-    {
+    function walkAlone(PageCopy memory page, Exposure memory u, SpotState memory s, Walk memory found) internal view returns (bool plain) {
         unchecked {
-            if (units != 0) {
-                UnitProducts.add(page, u, found, units);
-                return true;
-            }
             uint256 last = LanePairs.pairAt(found.pairs, page.count);
             uint256 rare = UnitWalk.walk(page, u, s, found);
             plain = rare == last;

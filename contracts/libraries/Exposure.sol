@@ -85,8 +85,9 @@ library Exposures {
     function notionals(Exposure memory u) internal pure returns (uint256 net, uint256 gross) {
         unchecked {
             uint256 size = u.netX22 < 0 ? uint256(-u.netX22) : uint256(u.netX22);
-            net = Math.min((size * u.spot + (1 << 22) - 1) >> 22, MAX_NOTIONAL);
-            gross = Math.min(u.grossLots * u.spot, MAX_NOTIONAL);
+            net = (size * u.spot + (1 << 22) - 1) >> 22;
+            gross = u.grossLots * u.spot;
+            if ((net | gross) >> 112 != 0) (net, gross) = (Math.min(net, MAX_NOTIONAL), Math.min(gross, MAX_NOTIONAL));
         }
     }
 

@@ -9,8 +9,8 @@ import {PageLists} from "./PageList.sol";
 import {PositionWords} from "./PositionWords.sol";
 import {Run} from "./Run.sol";
 import {Shelf} from "./Shelf.sol";
-import {Lots, Slices} from "./Slice.sol";
-import {Transfer, Transfers} from "./Transfer.sol";
+import {Slices} from "./Slice.sol";
+import {Transfer} from "./Transfer.sol";
 
 /// @title Books that a run has in memory before it is assessed
 /// @notice As stored, or as they will be: an assessment takes positions that are there and reads none.
@@ -27,16 +27,21 @@ library Holdings {
     /// @dev The same, with what an account holds on them.
     function read(Run memory run, Ledger storage ledger, bytes32 account, uint256 list, Shelf memory shelf) internal view {
         open(run, list, shelf);
-        for (uint256 i; i < run.pages.length; ++i) {
-            PageCopy memory page = run.pages[i];
+        copy(run.pages, ledger, account);
+    }
+
+    /// @dev Copies what an account holds on some pages to where it will stand.
+    function copy(PageCopy[] memory pages, Ledger storage ledger, bytes32 account) internal view {
+        for (uint256 i; i < pages.length; ++i) {
+            PageCopy memory page = pages[i];
             PositionWords.read(ledger.books[account][page.id], page.count, page.words);
         }
     }
 
-    /// @dev Fills the room of a run with what goes.
+    /// @dev Makes room for the pages of what goes; its positions stay where they are.
     function fillParts(Run memory run, Transfer memory t, Shelf memory shelf) internal pure {
         open(run, t.list, shelf);
-        for (uint256 i; i < run.pages.length; ++i) Slices.copy(t.parcels[i].cut.part, run.pages[i].words);
+        for (uint256 i; i < run.pages.length; ++i) run.pages[i].words = t.parcels[i].part.at_;
     }
 
     /// @dev Fills the room of a run with what the giver, or the taker, holds after.
@@ -45,14 +50,14 @@ library Holdings {
         open(run, (ofTaker ? t.toWord : t.fromWord).pages(), shelf);
         for (uint256 i; i < run.pages.length; ++i) {
             PageCopy memory page = run.pages[i];
-            Lots memory lots;
+            uint256 from;
             for (uint256 j; j < before.length; ++j) {
-                if (before[j].id == page.id) lots = Transfers.lotsOf(before[j]);
+                if (before[j].id == page.id) from = before[j].words;
             }
             for (uint256 j; j < t.count; ++j) {
-                if (t.parcels[j].id == page.id) lots = ofTaker ? t.parcels[j].has : t.parcels[j].cut.kept;
+                if (t.parcels[j].id == page.id) from = (ofTaker ? t.parcels[j].has : t.parcels[j].kept).at_;
             }
-            Slices.copy(lots, page.words);
+            Slices.copy(from, page.count, page.words);
         }
     }
 }

@@ -4,7 +4,8 @@ pragma solidity ^0.8.24;
 import {Exposure} from "./Exposure.sol";
 import {SpotState} from "./LiveMark.sol";
 import {PageCopy} from "./PageCopies.sol";
-import {PlainWalk, Walk} from "./PlainWalk.sol";
+import {PlainWalk} from "./PlainWalk.sol";
+import {Walk} from "./Walk.sol";
 
 /// @dev TERMS_MASK, as assembly can take it.
 uint256 constant TERMS = 0x0000ffffffffffffffff000000000000000000000000000000000000003fffff;

@@ -86,30 +86,36 @@ library LaneMath {
     function least(uint256[] memory sums, int256 scaledLots) internal pure returns (int256 worst) {
         unchecked {
             if (sums.length == 0) return 0;
-            uint256 best;
             assembly ("memory-safe") {
-                // Each field of `four + 2^63 - other` has its top bit set if other <= four, and below it how much less it is; that is taken off.
-                function lesser(four, raised) -> less {
-                    let larger := and(raised, SUM_TOP)
-                    less := sub(four, and(raised, sub(larger, shr(63, larger))))
-                }
-                best := not(SUM_TOP)
-                let x := add(sums, 0x20)
-                for { let end := add(x, shl(5, mload(sums))) } lt(x, end) { x := add(x, 0x80) } {
+                // Each field of `worst + 2^63 - other` has its top bit set if other <= worst, and below it how much less it is; that is taken off. Scratch: top bits
+                mstore(0, SUM_TOP)
+                // 2^63 less the bias of `other`, which clears its borrows, is the bias: here it stays on
+                worst := add(not(SUM_TOP), SUM_BIAS)
+                let raised, larger
+                for { let x := add(sums, 0x20) let end := add(x, shl(5, mload(sums))) } lt(x, end) { x := add(x, 0x80) } {
                     let a := mload(add(x, 0x20))
+                    raised := sub(worst, a)
+                    larger := and(raised, mload(0))
+                    worst := sub(worst, and(raised, sub(larger, shr(63, larger))))
                     let b := mload(add(x, 0x40))
+                    raised := sub(worst, b)
+                    larger := and(raised, mload(0))
+                    worst := sub(worst, and(raised, sub(larger, shr(63, larger))))
                     let c := mload(add(x, 0x60))
-                    // 2^63 less the bias of `other`, which clears its borrows, is the bias
-                    best := lesser(best, sub(add(best, SUM_BIAS), a))
-                    best := lesser(best, sub(add(best, SUM_BIAS), b))
-                    best := lesser(best, sub(add(best, SUM_BIAS), c))
-                    a := sub(mload(x), add(shl(16, a), add(shl(32, b), shl(48, c))))
-                    best := lesser(best, sub(add(best, SUM_BIAS), a))
+                    raised := sub(worst, c)
+                    larger := and(raised, mload(0))
+                    worst := sub(worst, and(raised, sub(larger, shr(63, larger))))
+                    raised := sub(worst, sub(mload(x), add(shl(16, a), add(shl(32, b), shl(48, c)))))
+                    larger := and(raised, mload(0))
+                    worst := sub(worst, and(raised, sub(larger, shr(63, larger))))
                 }
-                best := lesser(best, sub(add(best, SUM_TOP), shr(128, best)))
-                best := and(lesser(best, sub(add(best, SUM_TOP), shr(64, best))), 0xffffffffffffffff)
+                for { let half := 128 worst := sub(worst, SUM_BIAS) } gt(half, 32) { half := shr(1, half) } {
+                    raised := sub(add(worst, mload(0)), shr(half, worst))
+                    larger := and(raised, mload(0))
+                    worst := sub(worst, and(raised, sub(larger, shr(63, larger))))
+                }
             }
-            return int256(best) - (1 << 62) - scaledLots * int256(LANE_BIAS);
+            return int256(uint256(worst) & type(uint64).max) - (1 << 62) - scaledLots * int256(LANE_BIAS);
         }
     }
 

@@ -21,18 +21,14 @@ uint256 constant BEHIND = (1 << 192) - 1;
 /// @notice Each is found by its slot in a table, not by a search.
 library Merges {
     /// @dev Adds parts, every one of which the page has, to what an account holds on it; neither changes.
+    /// @param sum Gets old positions in their order, then new ones; those that end with no lots are gone.
     /// @param head Memory address of the page's head.
-    /// @return sum Old positions in their order, then new ones; those that end with no lots are gone.
     /// @return grown By how much the long lots of all accounts grow, but for spot. A part has the sign of what it is taken from, so what is long there
     /// shrinks by what is long in it.
-    function add(bytes32 account, Lots memory held, Lots memory parts, uint256 head)
-        internal
-        pure
-        returns (Lots memory sum, int256 grown)
-    {
+    function add(bytes32 account, Lots memory held, Lots memory parts, Lots memory sum, uint256 head) internal pure returns (int256 grown) {
         unchecked {
-            sum = Slices.room(held.count + parts.count);
-            Slices.copy(held, sum.at_);
+            Slices.room(sum, held.count + parts.count);
+            Slices.copy(held.at_, held.count, sum.at_);
             uint256 end = sum.at_ + 8 * held.count;
             bool closes;
             (end, grown, closes) = _addAll(parts, sum.at_, end, head + PAGE_HEAD_BYTES);

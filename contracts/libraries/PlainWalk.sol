@@ -4,25 +4,7 @@ pragma solidity ^0.8.24;
 import {Exposure} from "./Exposure.sol";
 import {SpotState} from "./LiveMark.sol";
 import {PageCopy} from "./PageCopies.sol";
-import {IVaultPriceFeed} from "../interfaces/IPriceFeed.sol";
-
-/// @notice What a walk over one page's positions found besides sums.
-/// @param pairs Made by `LanePairs.newPairs`; scaled lots and slot of every position that risks anything.
-/// @param end Memory address behind the last of them.
-/// @param drifts Byte d is not zero if one of them has drift shift d.
-/// @param missing Whether the page lacks a position.
-/// @param feed What positions in their settlement window are valued by.
-/// @param partly Whether positions are missing, settled, or in their window and part of them is.
-/// @param loose Charge of the parts of lots that are in no table, held the other way round, ticks.
-struct Walk {
-    uint256[] pairs;
-    uint256 end;
-    uint256 drifts;
-    bool missing;
-    IVaultPriceFeed feed;
-    bool partly;
-    uint256 loose;
-}
+import {Walk} from "./Walk.sol";
 
 /// @title The loop over plain positions: `Exposures.add` with its sums on the stack
 /// @dev Reads fields of structs by their place in memory: a change of PageCopy, SpotState, Exposure or Walk is a change here.

@@ -19,7 +19,7 @@ library Remainders {
     function isLinear(Run memory run, Transfer memory t) internal pure returns (bool) {
         if (run.margin.flags & (MARGIN_MISSING | MARGIN_STALE) != 0 || t.count != run.pages.length) return false;
         for (uint256 i; i < t.count; ++i) {
-            if (t.parcels[i].cut.kept.count == 0) return false;
+            if (t.parcels[i].kept.count == 0) return false;
         }
         return true;
     }

@@ -19,79 +19,84 @@ struct Lots {
     uint256 count;
 }
 
-/// @notice A page of a book, cut in two.
-/// @param kept What stays.
-/// @param part What goes: `sign(q) ceil(f |q|)` lots of every position that the page has.
-/// @param widest At least the largest |part| << shift.
-/// @param settling Whether the settlement window of one of them may have begun.
-struct Cut {
-    Lots kept;
-    Lots part;
-    uint256 widest;
-    bool settling;
-}
-
 /// @title Cuts a fraction off the positions of a page
 library Slices {
     /// @dev Cuts positions by the records of a page.
+    /// @param kept Gets what stays.
+    /// @param part Gets what goes: `sign(q) ceil(f |q|)` lots of every position that the page has.
     /// @param head Memory address of its head; zero if all positions are known to be plain, and then nothing is found of them but both parts.
     /// @param fractionWad f, at most 1e18.
-    function cut(Lots memory whole, uint256 head, uint256 rows, uint256 fractionWad) internal view returns (Cut memory found) {
-        (found.kept, found.part) = (room(whole.count), room(whole.count));
-        (uint256 from, uint256 end) = (whole.at_, whole.at_ + 8 * whole.count);
-        (uint256 keptAt, uint256 partAt) = (found.kept.at_, found.part.at_);
-        uint256 widest;
-        // a word below which, with the expiry at its top, a window has begun
-        uint256 limit = ((block.timestamp + SETTLEMENT_WINDOW) / 1 hours) << 232;
+    /// @return widest At least the largest |part| << shift.
+    /// @return settling Whether the settlement window of one of them may have begun.
+    function cut(Lots memory whole, Lots memory kept, Lots memory part, uint256 head, uint256 rows, uint256 fractionWad)
+        internal
+        view
+        returns (uint256 widest, bool settling)
+    {
+        room(kept, whole.count);
+        room(part, whole.count);
+        (uint256 from, uint256 keptAt, uint256 partAt) = (whole.at_, kept.at_, part.at_);
+        uint256 bytes_ = 8 * whole.count;
         assembly ("memory-safe") {
-            rows := shl(5, rows)
-            for {} lt(from, end) { from := add(from, 8) } {
-                // lots 42, generation 14, slot 8 stand at the top of the word at a position's place
-                let position := mload(from)
-                let lots := sar(214, position)
-                let sign := sar(255, lots)
-                let part := div(add(mul(sub(xor(lots, sign), sign), fractionWad), sub(WAD, 1)), WAD)
-                if head {
-                    let rec := and(shr(187, position), 0x1fe0)
-                    rec := mul(mload(add(add(head, PAGE_HEAD_BYTES), rec)), lt(rec, rows))
-                    if or(iszero(and(rec, 7)), and(xor(shr(8, rec), shr(200, position)), 0x3fff)) {
-                        mstore(keptAt, shl(192, shr(192, position)))
-                        keptAt := add(keptAt, 8)
-                        continue
+            // The loop. It says `leave`, for then the optimizer keeps it a function, with room on the stack. Scratch: where records stand, if any; their bytes.
+            function pieces(at_, end, f, keptFrom, partFrom) -> keptEnd, partEnd, wide {
+                keptEnd := keptFrom
+                partEnd := partFrom
+                if iszero(lt(at_, end)) { leave }
+                for {} lt(at_, end) { at_ := add(at_, 8) } {
+                    // lots 42, generation 14, slot 8 stand at the top of the word at a position's place
+                    let position := mload(at_)
+                    let lots := sar(214, position)
+                    let sign := sar(255, position)
+                    let goes := sdiv(add(mul(lots, f), sub(xor(sub(WAD, 1), sign), sign)), WAD)
+                    if mload(0) {
+                        let rec := and(shr(187, position), 0x1fe0)
+                        rec := mul(mload(add(mload(0), rec)), lt(rec, mload(0x20)))
+                        if or(iszero(and(rec, 7)), and(xor(shr(8, rec), shr(200, position)), 0x3fff)) {
+                            mstore(keptEnd, position)
+                            keptEnd := add(keptEnd, 8)
+                            continue
+                        }
+                        wide := or(wide, shl(and(shr(3, rec), 31), sub(xor(goes, sign), sign)))
+                        // at the top, above all bits of lots, whether it stands below a word below which, with the expiry at its top, a window has begun
+                        let limit := shl(232, div(add(timestamp(), SETTLEMENT_WINDOW), 3600))
+                        wide := or(wide, shl(255, lt(sub(shl(16, rec), shl(232, 1)), limit)))
                     }
-                    // at the top, above all bits of lots, whether it has begun
-                    widest := or(widest, or(shl(and(shr(3, rec), 31), part), shl(255, lt(sub(shl(16, rec), shl(232, 1)), limit))))
-                }
-                position := and(position, KEY)
-                part := sub(xor(part, sign), sign)
-                mstore(partAt, or(shl(214, part), position))
-                partAt := add(partAt, 8)
-                lots := sub(lots, part)
-                if lots {
-                    mstore(keptAt, or(shl(214, lots), position))
-                    keptAt := add(keptAt, 8)
+                    lots := sub(lots, goes)
+                    mstore(partEnd, sub(position, shl(214, lots)))
+                    partEnd := add(partEnd, 8)
+                    if lots {
+                        mstore(keptEnd, sub(position, shl(214, goes)))
+                        keptEnd := add(keptEnd, 8)
+                    }
                 }
             }
+            mstore(0, mul(add(head, PAGE_HEAD_BYTES), iszero(iszero(head))))
+            mstore(0x20, shl(5, rows))
+            keptAt, partAt, widest := pieces(from, add(from, bytes_), fractionWad, keptAt, partAt)
+            // what stood behind the last
+            mstore(keptAt, 0)
+            mstore(partAt, 0)
         }
         unchecked {
-            found.kept.count = (keptAt - found.kept.at_) >> 3;
-            found.part.count = (partAt - found.part.at_) >> 3;
+            kept.count = (keptAt - kept.at_) >> 3;
+            part.count = (partAt - part.at_) >> 3;
         }
-        (found.widest, found.settling) = ((widest << 1) >> 1, widest >> 255 != 0);
+        return ((widest << 1) >> 1, widest >> 255 != 0);
     }
 
-    /// @dev Room for so many positions, and for what a write of the last puts behind it.
-    function room(uint256 count) internal pure returns (Lots memory lots) {
+    /// @dev Gives room for so many positions, and for what a write of the last puts behind it.
+    function room(Lots memory lots, uint256 count) internal pure {
         unchecked {
             lots.at_ = PageCopies.allocate(BookWalk.wordsOf(count) + 1);
         }
     }
 
-    /// @dev Copies positions, whole words.
-    function copy(Lots memory from, uint256 to) internal pure {
-        (uint256 at_, uint256 bytes_) = (from.at_, 32 * BookWalk.wordsOf(from.count));
+    /// @dev Copies so many positions, whole words.
+    function copy(uint256 from, uint256 count, uint256 to) internal pure {
+        uint256 bytes_ = 32 * BookWalk.wordsOf(count);
         assembly ("memory-safe") {
-            mcopy(to, at_, bytes_)
+            mcopy(to, from, bytes_)
         }
     }
 

@@ -15,11 +15,12 @@ import {LiveMark, SpotState} from "./LiveMark.sol";
 import {NarrowLanes} from "./NarrowLanes.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PAGE_HEAD_BYTES, PageLayout} from "./PageLayout.sol";
-import {Walk} from "./PlainWalk.sol";
+import {UnitProducts} from "./UnitProducts.sol";
 import {UnitWalk} from "./UnitWalk.sol";
 import {Requirements} from "./Requirement.sol";
 import {Run} from "./Run.sol";
 import {Shelf, Shelves} from "./Shelf.sol";
+import {Walk, Walks} from "./Walk.sol";
 import {
     Certificate,
     MARGIN_FROZEN,
@@ -61,8 +62,7 @@ library SoleAssessments {
     ) internal view {
         bool baseline = basis.baseline;
         (run.margin.equity, run.margin.quote) = (word.cash(), word.cash());
-        Certificate memory certificate = CertificateList.under(certificates, baseline);
-        bool hedged = Assessments.isHedge(certificate);
+        bool hedged = CertificateList.isHedge(certificates, baseline);
         run.margin.manifestAsOf = uint40(run.manifest = shelf.manifest(baseline));
         if (run.manifest == 0) run.margin.flags = MARGIN_NO_MANIFEST;
         if (run.manifest == 0 || !word.hasPositions()) return;
@@ -75,7 +75,7 @@ library SoleAssessments {
         }
         if (!run.anyPriced) run.margin.flags |= MARGIN_NONE_PRICED;
         Requirements.add(run, ledger);
-        if (hedged) Requirements.hedge(run, certificate, shelf, baseline);
+        if (hedged) Requirements.hedge(run, CertificateList.under(certificates, baseline), shelf, baseline);
         Requirements.finish(run);
     }
 
@@ -94,40 +94,45 @@ library SoleAssessments {
                 if (run.lanes) run.laneSums = LaneMath.newSums(run.laneWords);
             }
             Exposure memory u = run.exposures[Assessments.group(run, shelf, page, head0)];
-            SpotState memory s = LiveMark.newStates()[0];
-            uint256 known = units.length == 0 ? 0 : PageCopies.wordAt(units, page.place);
-            if (known == 0 || baseline) s.set(head0, page.headWord(2), u.spot, block.timestamp);
-            Walk memory found;
-            (found.pairs, found.feed) = (run.pairs, shelf.feed);
+            Walk memory found = Walks.open(run.pairs, shelf.feed)[0];
             uint256 absolute = u.absoluteLots;
-            bool added;
-            if (baseline && known != 0) {
-                uint256 records = _walked(shelf, page, u);
-                added = records != 0 && BaselineWalk.walk(page, u, s, found, known, records);
-                known = 0;
-            }
-            if (!added) {
-                bool plain = BookWalk.walkAlone(page, u, s, found, known);
-                if (plain && known == 0 && !baseline && units.length != 0) units[page.place] = UnitWalk.keep(page.count);
-            }
-            absolute = u.absoluteLots - absolute;
+            uint256 known = units.length == 0 ? 0 : PageCopies.wordAt(units, page.place);
+            if (known != 0 && !baseline) UnitProducts.add(page, u, found, known);
+            else _walkRecords(run, shelf, page, u, found, baseline, units);
             known = (found.end - LanePairs.pairAt(run.pairs, 0)) >> 6;
+            if (known == 0 || !u.priced || !run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;
+            NarrowLanes.accumulate(run.laneSums, run.pairs, known, page, run.laneWords, u.absoluteLots - absolute);
+        }
+    }
+
+    /// @dev Adds the positions of a page, unlike known ones, with what their records say besides sums.
+    function _walkRecords(Run memory run, Shelf memory shelf, PageCopy memory page, Exposure memory u, Walk memory found, bool baseline, uint256[] memory units)
+        private view
+    {
+        unchecked {
+            SpotState memory s = found.state;
+            uint256 head0 = page.headWord(0);
+            s.set(head0, page.headWord(2), u.spot, block.timestamp);
+            uint256 records = baseline && units.length != 0 ? _walked(shelf, page, u, units) : 0;
+            if (records == 0 || !BaselineWalk.walk(page, u, s, found, PageCopies.wordAt(units, page.place), records)) {
+                bool plain = BookWalk.walkAlone(page, u, s, found);
+                if (plain && !baseline && units.length != 0) units[page.place] = UnitWalk.keep(page.count);
+            }
+            Margin memory margin = run.margin;
             if (found.missing) margin.flags |= MARGIN_MISSING;
             // Keepers post no risk for what has expired, and yet its value moves until its average is final.
             if (s.waiting) margin.flags |= MARGIN_NOT_FRESH;
             if (found.partly) run.partly = true;
             run.loose += found.loose;
-            if (known == 0 || !u.priced) return;
+            if (found.end == LanePairs.pairAt(run.pairs, 0) || !u.priced) return;
             margin.driftX32 = Math.max(margin.driftX32, Exposures.driftX32(s, head0, Exposures.largestShift(found.drifts)));
-            if (!run.lanes || PageLayout.laneWords(head0) != run.laneWords) return;
-            NarrowLanes.accumulate(run.laneSums, run.pairs, known, page, run.laneWords, absolute);
         }
     }
 
     /// @dev Memory address of the first record of the current page that a page of the baseline stands for; zero if it must be walked by itself.
-    function _walked(Shelf memory shelf, PageCopy memory page, Exposure memory u) private view returns (uint256) {
+    function _walked(Shelf memory shelf, PageCopy memory page, Exposure memory u, uint256[] memory units) private view returns (uint256) {
         unchecked {
-            if (page.table != 0 || !u.priced) return 0;
+            if (page.table != 0 || !u.priced || PageCopies.wordAt(units, page.place) == 0) return 0;
             (, uint256 head) = shelf.copy(page.place, false);
             uint256 head0 = PageCopies.load(head);
             if (PageLayout.rows(head0) != page.rows || PageLayout.underlying(head0) != u.underlying) return 0;

@@ -8,28 +8,11 @@ import {Ledger} from "./Ledger.sol";
 import {Merges} from "./Merge.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PageLayout} from "./PageLayout.sol";
+import {Parcel, Parcels} from "./Parcel.sol";
 import {Shelf, Shelves} from "./Shelf.sol";
-import {Cut, Lots, Slices} from "./Slice.sol";
+import {Slices} from "./Slice.sol";
 import {UnitProducts} from "./UnitProducts.sol";
 import {IMarginVault, MARGIN_STALE} from "../interfaces/IMarginVault.sol";
-
-/// @notice What moves on one page.
-/// @param id Page id.
-/// @param held What the giver held.
-/// @param cut What it keeps, and what goes.
-/// @param had What the taker held.
-/// @param has What it holds after.
-/// @param head Memory address of the head of the current page.
-/// @param grown By how many lots the open interest of its underlying grows.
-struct Parcel {
-    uint256 id;
-    Lots held;
-    Cut cut;
-    Lots had;
-    Lots has;
-    uint256 head;
-    int256 grown;
-}
 
 /// @notice A slice on its way from one account to another, all of it in memory.
 /// @param fromWord Account word of the giver after, but for cash.
@@ -75,7 +58,7 @@ library Transfers {
     /// @param units As a Basis has them, of these positions.
     function cut(Transfer memory t, PageCopy[] memory from, Shelf memory shelf, uint256 fractionWad, uint256[] memory units) internal view {
         unchecked {
-            t.parcels = new Parcel[](from.length);
+            t.parcels = Parcels.newList(from.length);
             for (uint256 i; i < from.length; ++i) {
                 PageCopy memory page = from[i];
                 (uint256 word, uint256 head) = shelf.copy(page.place, false);
@@ -83,14 +66,16 @@ library Transfers {
                 uint256 price = shelf.price(PageLayout.underlying(PageCopies.load(head)));
                 if (Instruments.priceFlags(price) & MARGIN_STALE != 0) continue;
                 Parcel memory parcel = t.parcels[t.count];
-                parcel.held = lotsOf(page);
+                (parcel.held.at_, parcel.held.count) = (page.words, page.count);
                 uint256 known = units.length == 0 ? 0 : PageCopies.wordAt(units, page.place);
-                parcel.cut = Slices.cut(parcel.held, known == 0 ? head : 0, (word >> 168) & 0xff, fractionWad);
-                if (known != 0) parcel.cut.widest = UnitProducts.absoluteLots(known);
-                if (parcel.cut.part.count == 0) continue;
+                bool settling;
+                (parcel.widest, settling) =
+                    Slices.cut(parcel.held, parcel.kept, parcel.part, known == 0 ? head : 0, (word >> 168) & 0xff, fractionWad);
+                if (known != 0) parcel.widest = UnitProducts.absoluteLots(known);
+                if (parcel.part.count == 0) continue;
                 (parcel.id, parcel.head) = (page.id, head);
-                if (parcel.cut.settling) t.settling = true;
-                t.list |= ((parcel.cut.part.count << 8) | parcel.id) << (16 * t.count++);
+                if (settling) t.settling = true;
+                t.list |= ((parcel.part.count << 8) | parcel.id) << (16 * t.count++);
             }
         }
     }
@@ -102,12 +87,12 @@ library Transfers {
                 Parcel memory parcel = t.parcels[i];
                 for (uint256 j; j < to.length; ++j) {
                     PageCopy memory page = to[j];
-                    if (page.id == parcel.id) parcel.had = lotsOf(page);
+                    if (page.id == parcel.id) (parcel.had.at_, parcel.had.count) = (page.words, page.count);
                 }
                 // who holds nothing here takes the part as it is, and open interest stays
-                if (parcel.had.count == 0 && parcel.cut.widest >> SCALED_LOTS_BITS == 0) parcel.has = parcel.cut.part;
-                else (parcel.has, parcel.grown) = Merges.add(t.to, parcel.had, parcel.cut.part, parcel.head);
-                t.fromWord = _withCount(t.from, t.fromWord, parcel.id, parcel.cut.kept.count);
+                if (parcel.had.count == 0 && parcel.widest >> SCALED_LOTS_BITS == 0) parcel.has = parcel.part;
+                else parcel.grown = Merges.add(t.to, parcel.had, parcel.part, parcel.has, parcel.head);
+                t.fromWord = _withCount(t.from, t.fromWord, parcel.id, parcel.kept.count);
                 t.toWord = _withCount(t.to, t.toWord, parcel.id, parcel.has.count);
             }
         }
@@ -117,7 +102,7 @@ library Transfers {
     function store(Transfer memory t, Ledger storage ledger) internal {
         for (uint256 i; i < t.count; ++i) {
             Parcel memory parcel = t.parcels[i];
-            Slices.store(ledger.books[t.from][parcel.id], parcel.held, parcel.cut.kept);
+            Slices.store(ledger.books[t.from][parcel.id], parcel.held, parcel.kept);
             Slices.store(ledger.books[t.to][parcel.id], parcel.had, parcel.has);
         }
     }
@@ -132,11 +117,6 @@ library Transfers {
                 ledger.openInterest[underlying] = uint256(int256(ledger.openInterest[underlying]) + grown);
             }
         }
-    }
-
-    /// @dev Positions of an account's page.
-    function lotsOf(PageCopy memory page) internal pure returns (Lots memory) {
-        return Lots(page.words, page.count);
     }
 
     /// @dev The account word with so many positions on a page.

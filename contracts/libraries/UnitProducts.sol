@@ -3,8 +3,8 @@ pragma solidity ^0.8.24;
 
 import {Exposure} from "./Exposure.sol";
 import {PageCopy} from "./PageCopies.sol";
-import {Walk} from "./PlainWalk.sol";
 import {UNIT_BYTES, UNIT_HEAD_BYTES, UnitWalk} from "./UnitWalk.sol";
+import {Walk} from "./Walk.sol";
 
 /// @title What other lots of walked positions add
 /// @notice Value, slopes and legs of a position are its lots times whole numbers, which `UnitWalk.walk` has left.

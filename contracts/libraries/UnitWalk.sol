@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {Exposure} from "./Exposure.sol";
 import {SpotState} from "./LiveMark.sol";
 import {PageCopy} from "./PageCopies.sol";
-import {Walk} from "./PlainWalk.sol";
+import {Walk} from "./Walk.sol";
 
 /// @dev Bytes that what one lot of a position adds takes.
 uint256 constant UNIT_BYTES = 0x60;

@@ -28,18 +28,18 @@ ACTIVATIONS = {
 # taken from a word in use.
 # positions: (health view, fill with eight atoms); the fill of 128 is a reduction
 OPTIONS = {
-    1: (49_400, 258_100),
-    8: (79_600, 323_800),
-    32: (128_100, 389_100),
-    64: (183_000, 466_100),
-    128: (297_400, 625_400),
+    1: (48_900, 257_300),
+    8: (79_100, 322_600),
+    32: (127_600, 388_000),
+    64: (178_100, 460_500),
+    128: (283_500, 610_700),
 }
 # positions: (start, purchase of half by who holds nothing, by who makes a market in the same instruments); aimed at are
-# 170,000 / 250,000, 420,000 / 900,000, 680,000 / 1,400,000. Half of it is 22,100 for every word of four new positions.
+# 170,000 / 250,000, 420,000 / 900,000, 680,000 / 1,400,000. Half of it is 22,100 for every word of five new positions.
 OPTION_AUCTIONS = {
-    8: (164_800, 316_500, 341_600),
-    64: (338_800, 900_000, 811_800),
-    128: (532_200, 1_580_000, 1_358_700),
+    8: (163_500, 300_800, 321_700),
+    64: (331_600, 820_000, 745_700),
+    128: (514_300, 1_359_400, 1_220_900),
 }
 LISTED_ACCOUNTS = 100_000
 BOOK_ATOM = 60_000
