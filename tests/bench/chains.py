@@ -168,7 +168,9 @@ def _clique_rows(found: RealChain, console: Console) -> None:
 def select(found: RealChain, live: Floats, console: Console) -> list[Legs]:
     """Return hedges selected for books as they are and as people hold them."""
     library = hedge_library(found.chain, found.delta, np.full(3, SPOT_TICKS), largest_ratio=16, neighbours=3)
-    people = trader_books(found.pnl, found.weights, found.owner, spots=3, count=300, seed=11)
+    people = trader_books(
+        found.pnl, found.weights, found.owner, spots=3, count=300, seed=11, chain=found.chain
+    )
     print(f"  library of {2 * len(library):,} hedges")
     with stepping(console, "linear programs") as step:
         return select_hedges(

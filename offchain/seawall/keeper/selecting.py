@@ -52,7 +52,7 @@ def select_listed(
     by_lot = risk.pnl[:, :plain] * spots[owner]
     legs = np.stack([risk.long_es, risk.short_es])[:, :plain] * spots[owner]
     weights, model = risk.scenarios.weights, settings.model
-    drawn = trader_books(by_lot, weights, owner, spots=m, count=people, seed=model.seed)
+    drawn = trader_books(by_lot, weights, owner, spots=m, count=people, seed=model.seed, chain=chain)
     lived = listing.by_column(heaviest_books(view, spots, most=live))
     found = select_hedges(
         by_lot,

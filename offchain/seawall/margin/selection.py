@@ -128,7 +128,14 @@ class _Program:
         """Return how much of each hedge is used, (A,), and what a lot of each instrument is charged, (C,)."""
         held = book * self.unit
         total = float(np.abs(held).sum())
-        solved = linprog(self.costs, A_eq=self.matrix, b_eq=held / total, method="highs-ds")
+        # Nothing is left out for being redundant: looking for it takes longer than the program itself.
+        solved = linprog(
+            self.costs,
+            A_eq=self.matrix,
+            b_eq=held / total,
+            method="highs-ds",
+            options={"presolve": False},
+        )
         if solved.x is None:
             return np.zeros(len(self.size)), np.zeros(len(self.unit))
         used: Floats = np.maximum(solved.x[: len(self.size)], 0.0) * total / self.size
