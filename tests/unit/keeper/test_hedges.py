@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.support.listings import (
     AS_OF,
@@ -23,6 +24,7 @@ from tests.support.listings import (
 )
 
 from seawall import cli
+from seawall.arrays import Floats
 from seawall.config import load_config
 from seawall.errors import ConfigError, ConsistencyError, DataError
 from seawall.keeper import hedges as hedges_module
@@ -34,6 +36,7 @@ from seawall.keeper.hedges import HedgeFile, HedgeLeg, SelectedHedges, most_hedg
 from seawall.keeper.observing import with_hedges
 from seawall.keeper.selecting import select_listed
 from seawall.keeper.view import ChainView, InstrumentTerms
+from seawall.margin.instruments import Chain
 from seawall.margin.settings import AtomSettings
 from seawall.page.decode import Page, decode_page, pack_page
 from seawall.page.layout import MAX_PAGE_BYTES, Kind
@@ -220,6 +223,25 @@ def test_a_selection_names_what_is_listed_each_hedge_once(venue: Venue, selected
     fewer = select_listed(*venue, settings=few, live=4, people=20)
     assert fewer.hedges == selected.hedges[:most]
     assert len(fewer.hedges) < len(selected.hedges)
+
+
+def test_hedges_are_tried_on_straddles_of_what_is_listed(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The books are those of a chain: every twelfth holds a call and a put of one expiry, hedged or not."""
+    tried: list[Floats] = []
+
+    def noted(*given: Any, **_: Any) -> list[Any]:
+        tried.append(given[4])
+        return []
+
+    monkeypatch.setattr(selecting, "select_hedges", noted)
+    select_listed(*venue, settings=SETTINGS, live=0, people=60)
+    chain = Chain.of(venue[1].listing.dated)
+    for book in tried[0][11::12, len(venue[0].underlyings) :]:
+        call, put = np.flatnonzero(book)
+        assert chain.hours[call] == chain.hours[put]
+        assert {chain.is_call[call], chain.is_call[put]} == {True, False}
 
 
 def test_all_of_it_stands_while_nothing_is_relisted(venue: Venue, selected: SelectedHedges) -> None:
