@@ -128,7 +128,7 @@ class _Program:
         """Return how much of each hedge is used, (A,), and what a lot of each instrument is charged, (C,)."""
         held = book * self.unit
         total = float(np.abs(held).sum())
-        # Nothing is left out for being redundant: looking for it takes longer than the program itself.
+        # Of so small a program nothing is worth removing first: presolving takes longer than it saves.
         solved = linprog(
             self.costs,
             A_eq=self.matrix,
