@@ -26,9 +26,10 @@ _RESEED_CANDIDATES, _RESEED_MOVES = 120, 3
 # The last part of the steps moves no measure to another place.
 _SETTLING = 0.1
 
-# Steps look at so many books, chosen anew every few steps: more and more of them the ones that press hardest, the
-# others spread evenly. Greedy choice looks at fewer, spread evenly.
+# Steps look at so many books, chosen anew every few steps: more and more of them, after half the steps this part, the
+# ones that press hardest; the others are spread evenly. Greedy choice looks at fewer, spread evenly.
 _LOOKED_AT, _LOOK_EVERY, _ALL_PRESSING = 1_800, 8, 0.5
+_MOST_PRESSING = 0.8
 _GREEDY = 1_500
 
 
@@ -92,7 +93,8 @@ def improved(
     the cost most; sums are averaged over steps, as in stochastic versions of the method (Mokhtari, Hassani, Karbasi
     2020); and measures of little use restart at badly covered books. Sharpness grows from `softest` to each book's
     own, as temperature falls in deterministic annealing (Rose 1998): soft first, so that books find their measure,
-    hard in the end, so that the worst covered count. Of many books a step looks at some, which change.
+    hard in the end, so that the worst covered count. Of many books a step looks at some, which change: those that press
+    hardest, and a sample that counts for all the others.
 
     All this is in single precision: how good a measure is may hang on it, but not that it is a test measure.
 
@@ -160,14 +162,16 @@ class _Steps:
             return
         pressed = pressure(self.coverage(self.single).max(axis=0), self.books.log_weight, sharpness)
         order = np.argsort(-np.asarray(pressed), kind="stable")
-        pressing = int(_LOOKED_AT * min(part / _ALL_PRESSING, 1.0))
+        pressing = int(_LOOKED_AT * _MOST_PRESSING * min(part / _ALL_PRESSING, 1.0))
         others = np.sort(order[pressing:])
         # Others that were not looked at before have their turn.
-        others = np.roll(others, -self.looks * 7)[_spread(len(others), _LOOKED_AT - pressing)]
+        some = np.roll(others, -self.looks * 7)[_spread(len(others), _LOOKED_AT - pressing)]
         self.looks += 1
-        self.chosen = np.sort(np.concatenate([order[:pressing], others]))
+        self.chosen = np.concatenate([order[:pressing], some])
         self.units = np.ascontiguousarray(self.single[self.chosen])
-        self.log_weight = single_precision(self.books.log_weight[self.chosen])
+        counts = self.books.log_weight[self.chosen]
+        counts[pressing:] += np.log(len(others) / len(some))  # each stands for those not looked at
+        self.log_weight = single_precision(counts)
 
     def tails(self, books: Singles) -> tuple[npt.NDArray[np.intp], Floats, Singles]:
         """Return the tails of books (n, M): scenarios and masses, (n, m), and the P&L they expect, (n, M)."""

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from seawall.arrays import Floats
+from seawall.margin import frank_wolfe
 from seawall.margin.frank_wolfe import Measures, greedy_choice, improved
 from seawall.margin.shortfall import book_shortfall, tail_measures
-from seawall.margin.targets import Books, priced_books, reduced_rows
+from seawall.margin.targets import Books, pressure, priced_books, reduced_rows
 
 TAIL = 0.05
 
@@ -117,3 +118,26 @@ def test_blunt_books_give_way_to_sharp_ones(market: tuple[Floats, Floats], books
     found = search(market, mixed, starts(market, mixed, 8), 60)
     covered = (-(found.values @ books.units.T)).max(axis=0)
     assert covered[sharp].min() > covered[~sharp].min() + 0.03
+
+
+def test_books_looked_at_count_for_all_books(
+    monkeypatch: pytest.MonkeyPatch, market: tuple[Floats, Floats], books: Books
+) -> None:
+    monkeypatch.setattr(frank_wolfe, "_LOOKED_AT", 100)
+    uneven = replace(books, log_weight=np.where(np.arange(300) < 20, 3.0, 0.0))
+    start = starts(market, books, 8)
+    search = frank_wolfe._Steps(start, uneven, *market, TAIL)
+    covered = (-(start.values @ books.units.T)).max(axis=0)
+    hardest = np.argsort(-pressure(covered, uneven.log_weight, uneven.sharpness), kind="stable")
+    for part in (0.0, 0.25, 1.0):
+        for _ in range(3):
+            search.look(uneven.sharpness, part)
+            assert len(set(search.chosen)) == 100
+            pressing = int(100 * frank_wolfe._MOST_PRESSING * min(part / 0.5, 1.0))
+            counts = np.exp(search.log_weight)
+            np.testing.assert_array_equal(np.sort(search.chosen[:pressing]), np.sort(hardest[:pressing]))
+            np.testing.assert_allclose(
+                counts[:pressing], np.exp(uneven.log_weight[hardest[:pressing]]), rtol=1e-6
+            )
+            stands_for = counts[pressing:] / np.exp(uneven.log_weight[search.chosen[pressing:]])
+            assert stands_for.sum() == pytest.approx(300 - pressing, rel=1e-6)
