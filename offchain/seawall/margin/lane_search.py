@@ -32,6 +32,10 @@ _LAST_PROGRAMS, _LAST_EASE = 3, 4.0
 # Once lanes are done an adversary starts from so many books: what it finds is only told.
 _LAST_STARTS = 2
 
+# Live books count once more with this sharpness, as hard where they are covered as well as lanes could: of what is left
+# by the worst, the many have their part.
+_MIDDLE_SHARPNESS = 16.0
+
 # How well lanes could cover live books is found by so many steps; more than this is more than they need.
 _LEVEL_STEPS, _LEVEL_ENOUGH = 30, 0.92
 
@@ -75,6 +79,7 @@ class LaneSearch:
         starts = np.arange(min(settings.candidate_books // 2, count))
         starts = starts * count // max(len(starts), 1)
         sharpest, level = settings.sharpness_end, self._live_level()
+        self._add_middle(level)
         offset = sharpest * (1.0 - level) - settings.design_sharpness * (1.0 - settings.design_level)
         units = design[keep] / shortfall[keep, None]
         self._add(
@@ -92,6 +97,13 @@ class LaneSearch:
         self.candidates.append(sum(len(part.units) for part in self.parts) + starts.astype(np.int64))
         sharp = np.full(len(units), sharpness)
         self.parts.append(Books(units=units, means=means, log_weight=log_weight, sharpness=sharp))
+
+    def _add_middle(self, level: float) -> None:
+        """Add live books once more, less sharp, pressing as hard as before where they are covered at this level."""
+        live, sharpest = self.parts[0], self.settings.sharpness_end
+        blunt = min(_MIDDLE_SHARPNESS, sharpest)
+        log_weight = live.log_weight + (sharpest - blunt) * (1.0 - level)
+        self._add(live.units, live.means, log_weight, blunt, np.empty(0, dtype=np.int64))
 
     def _typical(self) -> float:
         """Return the logarithm of what a live book counts on average; of one book if there is none."""
@@ -189,13 +201,15 @@ class LaneSearch:
     def _worst(self, values: Floats, books: Books, *, count: int) -> tuple[Floats, Floats]:
         """Return the adversary's books against lanes, from the worst covered books, and their ratios."""
         top = (-(values @ books.units.T)).max(axis=0)
+        worst = books.units[np.argsort(top, kind="stable")[: 2 * count]]
+        _, first = np.unique(worst, axis=0, return_index=True)  # live books are there twice
         floor = 1e-12 * self.legs.max()
         return worst_books(
             self.cube,
             self.weights,
             values,
             alpha=self.alpha,
-            starts=books.units[np.argsort(top, kind="stable")[:count]],
+            starts=worst[np.sort(first)[:count]],
             long_es=np.maximum(self.legs[0], floor),
             short_es=np.maximum(self.legs[1], floor),
             maximum_gross=self.settings.maximum_gross_over_es,

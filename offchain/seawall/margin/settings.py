@@ -63,10 +63,10 @@ class LaneSettings:
     greedy_sharpness: float = 25.0
     sharpness_start: float = 5.0
     sharpness_end: float = 130.0
-    design_sharpness: float = 30.0
+    design_sharpness: float = 20.0
     polish_programs: int = 80
     reseed_every: int = 4
-    design_level: float = 0.45
+    design_level: float = 0.55
     random_design_books: int = 256
     minimum_book_es: float = 1.0
     dust_share: float = 0.002

@@ -85,6 +85,16 @@ def test_frank_wolfe_steps_alone_cover_more_than_the_greedy_choice(
     assert improved > greedy
 
 
+def test_live_books_count_for_the_middle_of_them_too(
+    monkeypatch: pytest.MonkeyPatch, market: tuple[Floats, Floats], books: Floats
+) -> None:
+    settings = replace(LANES, lanes=16)
+    _, median = coverage_of(market, books, settings)
+    monkeypatch.setattr(LaneSearch, "_add_middle", lambda _, level: None)
+    _, without = coverage_of(market, books, settings)
+    assert median > without + 0.01
+
+
 def test_large_books_are_covered_before_small_ones(market: tuple[Floats, Floats], books: Floats) -> None:
     pnl, weights = market
     settings = replace(LANES, lanes=16)
