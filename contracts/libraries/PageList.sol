@@ -13,7 +13,7 @@ library PageLists {
     using Shelves for Shelf;
 
     /// @dev Makes room for the pages of an account's list and for its positions, which stand as in the preimage of the book's leaf: a word for its
-    /// tail risk, then for every page its head and its positions as stored. The first word, and the positions, are left to be written.
+    /// tail risk, then for every page its head and its positions, 64 bits each. The first word, and the positions, are left to be written.
     /// @return pages With id, number of positions, where those will stand, and its place on the shelf.
     /// @return most Positions on the page that has most.
     /// @return book Memory address of the preimage.

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from tests.support.published import Floats, Lots, Published
 
-from seawall.page.layout import Kind
+from seawall.arrays import Bools
+from seawall.page.layout import MAX_LOTS, Kind
 
 __all__ = ["DENSE", "FAMILIES", "Traders"]
 
@@ -60,12 +61,16 @@ class Traders:
         )
 
     def books(self, count: int, *, families: Sequence[int] = range(len(FAMILIES))) -> tuple[Lots, Lots]:
-        """Return books, (N, I), and the family of each, (N,); those that floors charge are left out."""
+        """Return books, (N, I), and the family of each, (N,); those that floors charge, and
+        those with more lots than a position holds, are left out.
+        """
         family = self.rng.choice(np.array(families), size=count)
         drawn = np.zeros((count, len(self.kind)))
         for book, kind in zip(drawn, family, strict=True):
             self._draws[kind](book)
         lots = np.round(drawn * (self.gross_ticks / self._gross(drawn))[:, None]).astype(np.int64)
+        held = _held(lots)
+        lots, family = lots[held], family[held]
         kept = self.published.shortfall(lots) >= _LEAST_OF_GROSS * self.published.gross(lots)
         return lots[kept], family[kept]
 
@@ -82,7 +87,10 @@ class Traders:
                 continue  # the hedge took all of it back
             found: Lots = book + np.round(change * (share * gross / size)).astype(np.int64)
             legs_after = float(self.published.gross(found[None])[0])
-            if float(self.published.shortfall(found[None])[0]) >= _LEAST_OF_GROSS * legs_after:
+            if (
+                _held(found[None])[0]
+                and float(self.published.shortfall(found[None])[0]) >= _LEAST_OF_GROSS * legs_after
+            ):
                 return found
         return book
 
@@ -168,3 +176,9 @@ class Traders:
     def _linear(self, book: Floats) -> None:
         for u in ((0,), (1,), (0, 1), (0, 1))[self.rng.integers(4)]:
             book[self.rng.choice(self.straight[u])] += self._side() * self.rng.lognormal(0, 0.6)
+
+
+def _held(books: Lots) -> Bools:
+    """Say of books, (N, I), whether positions hold so many lots, (N,)."""
+    found: Bools = (np.abs(books) < MAX_LOTS).all(axis=1)
+    return found

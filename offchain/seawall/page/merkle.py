@@ -27,7 +27,7 @@ def book_words(pages: Sequence[tuple[int, int, Sequence[int]]]) -> tuple[int, ..
     Parameters
     ----------
     pages
-        For every page: its id, how many positions the account has on it, its position words as stored.
+        For every page: its id, how many positions the account has on it, its positions of 64 bits, four a word.
 
     Raises
     ------
