@@ -4,7 +4,6 @@ pragma solidity ^0.8.24;
 import {ExpiryMark} from "./ExpiryMark.sol";
 import {Exposure, Exposures} from "./Exposure.sol";
 import {JointWalk} from "./JointWalk.sol";
-import {LaneMath} from "./LaneMath.sol";
 import {LanePairs} from "./LanePairs.sol";
 import {SpotState} from "./LiveMark.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";

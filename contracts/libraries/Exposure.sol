@@ -2,12 +2,14 @@
 pragma solidity ^0.8.24;
 
 import {LiveMark, SpotState} from "./LiveMark.sol";
-import {PageCopies, PageCopy} from "./PageCopies.sol";
+import {PageCopies} from "./PageCopies.sol";
 import {KIND_SPOT, PageLayout} from "./PageLayout.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @dev A notional above this counts as this, ticks; far above anything real, it keeps every later product inside a word.
-uint256 constant MAX_NOTIONAL = type(uint112).max;
+uint256 constant MAX_NOTIONAL = (1 << NOTIONAL_BITS) - 1;
+/// @dev How wide that is.
+uint256 constant NOTIONAL_BITS = 112;
 /// @dev 100% in basis points.
 uint256 constant BPS = 10_000;
 
@@ -87,7 +89,7 @@ library Exposures {
             uint256 size = u.netX22 < 0 ? uint256(-u.netX22) : uint256(u.netX22);
             net = (size * u.spot + (1 << 22) - 1) >> 22;
             gross = u.grossLots * u.spot;
-            if ((net | gross) >> 112 != 0) (net, gross) = (Math.min(net, MAX_NOTIONAL), Math.min(gross, MAX_NOTIONAL));
+            if ((net | gross) >> NOTIONAL_BITS != 0) (net, gross) = (Math.min(net, MAX_NOTIONAL), Math.min(gross, MAX_NOTIONAL));
         }
     }
 

@@ -13,6 +13,8 @@ uint256 constant HALF_BIAS = 0x0000000080000000000000008000000000000000800000000
 /// @title The loop over lanes of which eight stand in a word
 library NarrowSums {
     /// @dev Adds `times` what lots as they stand in the pairs make of lanes that were fetched; the sum of |lots| must be below 2^NARROW_BITS.
+    /// @param pairs `lots, place` alternating, as many as `count`.
+    /// @param lanes Memory address of lanes; those of a pair stand `factor` times its place behind it.
     function add(uint256[] memory sums, uint256[] memory pairs, uint256 count, uint256 laneWords, uint256 lanes, uint256 factor, uint256 times) internal pure {
         assembly ("memory-safe") {
             // Sums of four words of the lanes, each as it is and of its odd fields alone, two pairs a turn. It says `leave`, for then the optimizer keeps it a
