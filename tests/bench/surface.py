@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 from scipy.optimize import least_squares
 
-from seawall.arrays import Floats
+from seawall.arrays import Bools, Floats
 from seawall.margin.arbitrage import grid_check
 from seawall.margin.calibration import CalibrationSettings, Fit, calibrate
 from seawall.margin.essvi import slice_variance
@@ -195,7 +195,7 @@ def _best(run: Callable[[], Any], *, times: int = 5, clock: Callable[[], float] 
 
 
 def pricing_rows(count: int = 1_000_000) -> Iterator[str]:
-    """Yield lines of how many options are valued and inverted in a second, QuantLib beside where it is installed."""
+    """Yield lines of how many options are valued and inverted in a second, by others where they are installed."""
     rng = np.random.default_rng(13)
     strike, volatility, tau = (
         np.exp(rng.normal(0, 0.3, count)),
@@ -219,25 +219,65 @@ def pricing_rows(count: int = 1_000_000) -> Iterator[str]:
         both = _best(lambda: list(pool.map(value, halves)), clock=time.perf_counter)
         yield f"  {'valued, two cores, as far as they are free':<64}{count / both / 1e6:>11.1f}"
     yield f"  {'inverted, one core':<64}{len(strike[few]) / inverse / 1e6:>11.2f}"
+    given = _Options(call[few], strike[few], volatility[few], tau[few], price[few])
+    yield from _peer_rows("QuantLib", _quantlib, given)
+    yield from _peer_rows("vollib", _vollib, given)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """Hold options on a forward of one, (N,) each, and their values."""
+
+    call: Bools
+    strike: Floats
+    volatility: Floats
+    tau: Floats
+    price: Floats
+
+
+# What values all options, and what inverts all their values.
+_Peer = tuple[Callable[[], list[float]], Callable[[], list[float]]]
+
+
+def _peer_rows(name: str, peer: Callable[[_Options], _Peer], given: _Options) -> Iterator[str]:
+    """Yield lines of how many options a second a library values and inverts, one call each."""
     try:
-        import QuantLib as ql
+        value, invert = peer(given)
     except ImportError:
-        yield "  QuantLib is not installed: nothing to compare with"
+        yield f"  {name} is not installed: nothing to compare with. Fix: .venv/bin/pip install {name}"
         return
-    sides = [ql.Option.Call if c else ql.Option.Put for c in call[few]]
-    deviations = (volatility[few] * np.sqrt(tau[few])).tolist()
-    strikes, prices = strike[few].tolist(), price[few].tolist()
-    theirs = _best(
-        lambda: [ql.blackFormula(*a, 1.0, s) for *a, s in zip(sides, strikes, deviations, strict=True)]
+    np.testing.assert_allclose(value(), given.price, rtol=1e-9, atol=1e-12)
+    count = len(given.price)
+    yield f"  {f'valued by {name}, one call each':<64}{count / _best(value) / 1e6:>11.2f}"
+    yield f"  {f'inverted by {name}, one call each':<64}{count / _best(invert, times=2) / 1e6:>11.2f}"
+
+
+def _quantlib(given: _Options) -> _Peer:
+    import QuantLib as ql
+
+    sides = [ql.Option.Call if call else ql.Option.Put for call in given.call]
+    deviations = (given.volatility * np.sqrt(given.tau)).tolist()
+    known = list(zip(sides, given.strike.tolist(), strict=True))
+    values = list(zip(known, deviations, strict=True))
+    prices = list(zip(known, given.price.tolist(), strict=True))
+    return (
+        lambda: [ql.blackFormula(*option, 1.0, s) for option, s in values],
+        lambda: [ql.blackFormulaImpliedStdDev(*option, 1.0, p) for option, p in prices],
     )
-    yield f"  {'valued by QuantLib, one call each':<64}{len(strikes) / theirs / 1e6:>11.2f}"
-    theirs = _best(
-        lambda: [
-            ql.blackFormulaImpliedStdDev(*a, 1.0, p) for *a, p in zip(sides, strikes, prices, strict=True)
-        ],
-        times=2,
+
+
+def _vollib(given: _Options) -> _Peer:
+    from vollib.black import undiscounted_black
+    from vollib.black.implied_volatility import implied_volatility_of_undiscounted_option_price as invert
+
+    sides = ["c" if call else "p" for call in given.call]
+    known = list(zip(given.strike.tolist(), given.tau.tolist(), sides, strict=True))
+    values = list(zip(known, given.volatility.tolist(), strict=True))
+    prices = list(zip(known, given.price.tolist(), strict=True))
+    return (
+        lambda: [undiscounted_black(1.0, k, s, t, side) for (k, t, side), s in values],
+        lambda: [invert(p, 1.0, k, t, side) for (k, t, side), p in prices],
     )
-    yield f"  {'inverted by QuantLib, one call each':<64}{len(strikes) / theirs / 1e6:>11.2f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -111,9 +111,21 @@ def test_a_changed_setting_is_computed_again(
     assert len(list((out / "pieces").glob("*.parquet"))) == count + 2
 
 
+def test_a_variant_is_judged_in_place_of_the_defaults(
+    data: Path, first: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    out, _ = first
+    before = set((out / "pieces").glob("*.parquet"))
+    assert here(data, out, *SOME, "--parts", "legs", "--variant", "curve-1-free", "--jobs", "1") == 0
+    # only the model asks for anything else
+    assert len(set((out / "pieces").glob("*.parquet")) - before) == 2
+    assert "<td>long_run_floor</td><td>0.3</td>" in (out / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (("--variant", "luck"), "no such variant. Fix: choose from chosen, day-and-long-run"),
         (("--from", "2020-02-01", "--to", "2020-01-01"), "Fix: swap them"),
         (("--methods", "magic"), "no method magic"),
         (("--parts", "luck"), "no part luck"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -38,6 +38,7 @@ _PLAIN_WIDTH = 160
 @click.option("--jobs", type=click.IntRange(1), help="Processes. [default: one a core]")
 @click.option("--methods", help="Some methods, separated by commas. [default: all]", metavar="NAMES")
 @click.option("--parts", help="Some parts, separated by commas. [default: all]", metavar="NAMES")
+@click.option("--variant", help="Judge a variant of the model in place of the defaults.", metavar="NAME")
 @click.option("--select", is_flag=True, help="Choose among variants of the model on the years before 2022.")
 @click.option(
     "--resume/--fresh", default=True, show_default=True, help="Use finished pieces of earlier runs."
@@ -50,6 +51,7 @@ def backtest_command(
     jobs: int | None,
     methods: str | None,
     parts: str | None,
+    variant: str | None,
     select: bool,
     resume: bool,
 ) -> None:
@@ -64,14 +66,19 @@ def backtest_command(
     from seawall.backtest.run import PARTS, run_backtest
     from seawall.backtest.settings import BacktestSettings, seconds
 
-    told: dict[str, int] = {}
+    told: dict[str, Any] = {}
     if first_day is not None:
         told["first_s"] = seconds(first_day.date())
     if last_day is not None:
         told["last_s"] = seconds(last_day.date())
-    settings = BacktestSettings(**told)  # type: ignore[arg-type]
+    known = read_variants()
+    if variant is not None:
+        if variant not in known:
+            raise InputError(f"--variant {variant}: no such variant. Fix: choose from {', '.join(known)}")
+        told["model"] = known[variant][1]
+    settings = BacktestSettings(**told)
     compared = chosen(_names(methods), methods_of(settings))
-    variants = variant_methods(read_variants()) if select else ()
+    variants = variant_methods(known) if select else ()
     history = read_history(data)
     with progress_shown("pieces") as progress:
         results = run_backtest(

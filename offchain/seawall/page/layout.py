@@ -1,4 +1,4 @@
-"""Where every field of every packed word stands: the mirror of `PageLayout.sol`, `AccountWord.sol`, `PositionWords.sol`."""
+"""Where every field of every packed word stands: mirrors `PageLayout.sol`, `AccountWord.sol`, `PositionWords.sol`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +22,25 @@ from seawall.errors import ConfigError, StoreError
 from seawall.margin.settings import ModelSettings
 
 CALLS: list[int] = []
+WAIT_S = 30.0
+# A backtest of one piece, whose process holds a lock for as long as it lives.
+ENDLESS = """
+import fcntl, sys, time
+from pathlib import Path
+from seawall.backtest.pieces import Piece, compute_pieces
+from seawall.backtest.store import PieceStore
+
+def endless(name):
+    lock = open(name, "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    Path(name + ".held").touch()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    piece = Piece(name="endless", key="1", function=endless, arguments=(str(folder / "lock"),))
+    compute_pieces([piece], PieceStore(folder), jobs=1, progress=print)
+"""
 
 
 def square(number: int) -> Mapping[str, Floats]:
@@ -72,6 +96,31 @@ def test_an_error_in_a_process_reaches_the_caller(tmp_path: Path) -> None:
     given = [Piece(name=f"{n}", key=str(n), function=dict, arguments=(n,)) for n in (2, 3)]
     with pytest.raises(TypeError, match="not iterable"):
         compute_pieces(given, PieceStore(tmp_path), jobs=2, progress=lambda *_: None)
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_a_backtest_that_is_ended(tmp_path: Path, ended_by: signal.Signals) -> None:
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS)
+    lock = tmp_path / "lock"
+    run = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stdin=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + WAIT_S
+        while not (tmp_path / "lock.held").exists():
+            assert run.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        run.send_signal(ended_by)
+        run.wait(WAIT_S)
+    deadline = time.monotonic() + WAIT_S
+    with lock.open() as held:
+        while True:
+            try:
+                return fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                assert time.monotonic() < deadline, "its process still runs"
+                time.sleep(0.02)
 
 
 def test_a_broken_piece_is_computed_again(tmp_path: Path) -> None:
