@@ -106,6 +106,8 @@ library SaleEngine {
             bool all = sale.maxFractionWad >= WAD && sold.fractionWad != WAD && _showsOwn(seller);
             require(all, ILiquidator.HealthFell(sale.account, sold.equity, sold.maintenance));
             sold.fractionWad = WAD;
+            // the parts may have left units where the account, which holds what the manifest lacks, has none
+            delete seller.units;
         }
     }
 
