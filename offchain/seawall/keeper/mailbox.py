@@ -8,6 +8,7 @@ file system, object store) is the operators' choice.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ class Mailbox:
         self._put(f"prices-{batch.signer.lower()}", prices)
 
     def prices(self, signers: tuple[str, ...]) -> list[SignedBatch]:
-        """Return the newest batch of every signer that published one; the feed verifies them."""
+        """Return the newest batch of every signer that published one, as it lies there: see `post.agreeing`."""
         found = []
         for signer in signers:
             read = self._get(f"prices-{signer.lower()}")
@@ -106,7 +107,7 @@ class Mailbox:
                     )
                     signature = bytes.fromhex(read["signature"])
                     found.append(SignedBatch(signer=signer, batch=batch, signature=signature))
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 continue
         return found
 
@@ -138,7 +139,8 @@ class Mailbox:
             if size > limit:
                 self._ignore(name, f"{size:,} bytes, at most {limit:,} are read")
                 return None
-            with path.open("rb") as file:
+            # a pipe in place of a file is empty, not waited for
+            with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
                 return file.read(limit)
         except OSError:
             return None

@@ -9,13 +9,16 @@ from web3.types import TxReceipt
 
 from seawall.chain.contracts import Contract, System
 from seawall.chain.sender import Sender
-from seawall.errors import QuorumError
+from seawall.errors import PageError, QuorumError
 from seawall.keeper.compute import Proposal
 from seawall.keeper.keeper import SignedBatch
 from seawall.page.manifest import staged_address
-from seawall.page.typed_data import manifest_domain, pack_signatures
+from seawall.page.typed_data import Domain, manifest_domain, pack_signatures, recover
 
-__all__ = ["activate", "push_prices", "stage"]
+__all__ = ["activate", "agreeing", "push_prices", "stage"]
+
+_BATCH_AGE_S = 60
+_PRICE_BAND = 0.03  # as far as a feed lets a price stand from its anchor
 
 
 def stage(system: System, sender: Sender, proposal: Proposal) -> list[TxReceipt]:
@@ -47,6 +50,41 @@ def activate(
     domain = manifest_domain(chain_id=int(system.oracle.w3.eth.chain_id), oracle=system.oracle.address)
     packed = pack_signatures(proposal.manifest.digest(domain), signatures)
     return system.oracle.transact(sender, "activate", proposal.manifest.as_tuple(), packed)
+
+
+def agreeing(
+    batches: Sequence[SignedBatch], own: SignedBatch, *, domain: Domain, now: int
+) -> list[SignedBatch]:
+    """Return the batches that can be pushed with the own one, newest first: nobody else's keeps those from the feed.
+
+    They are over the same underlyings, signed by whom they name, observed in the minute before `now`, seconds, and
+    every price is within the band of a feed's anchor from the own, where there is an own.
+
+    Parameters
+    ----------
+    domain
+        Of the feed.
+    """
+    found = [
+        one
+        for one in batches
+        if now - _BATCH_AGE_S <= one.batch.observed_at <= now
+        and one.batch.packed_underlyings == own.batch.packed_underlyings
+        and len(one.batch.prices) == len(own.batch.prices)
+        and all(
+            not mine or abs(price - mine) <= _PRICE_BAND * mine
+            for price, mine in zip(one.batch.prices, own.batch.prices, strict=True)
+        )
+        and _signed(one, domain)
+    ]
+    return sorted(found, key=lambda one: -one.batch.observed_at)
+
+
+def _signed(one: SignedBatch, domain: Domain) -> bool:
+    try:
+        return recover(one.batch.digest(domain), one.signature).lower() == one.signer.lower()
+    except PageError:
+        return False
 
 
 def push_prices(feed: Contract, sender: Sender, batches: Sequence[SignedBatch]) -> TxReceipt:

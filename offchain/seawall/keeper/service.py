@@ -20,6 +20,7 @@ from seawall.config import Config
 from seawall.errors import (
     ConfigError,
     ConsistencyError,
+    EquivocationRisk,
     PageError,
     QuorumError,
     RetryLater,
@@ -32,17 +33,18 @@ from seawall.keeper.keeper import Keeper
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.mailbox import Mailbox
 from seawall.keeper.observing import bars_until, compute_now, keeper_settings
-from seawall.keeper.post import activate, push_prices, stage
+from seawall.keeper.post import activate, agreeing, push_prices, stage
 from seawall.keeper.report import numbers_of
 from seawall.keeper.requests import RequestFolder
 from seawall.keeper.reselecting import Reselection, hedge_file, remembering
 from seawall.keeper.store import SignatureStore
+from seawall.keeper.turns import Turns
 from seawall.keeper.view import ChainReader, ChainView
 from seawall.market.depth import read_depth
 from seawall.market.implied_files import read_implied_volatilities
 from seawall.market.perpetuals import read_perpetuals
 from seawall.market.surfaces import read_chains
-from seawall.page.typed_data import manifest_domain
+from seawall.page.typed_data import feed_domain, manifest_domain
 
 __all__ = ["KeeperService", "run_keeper"]
 
@@ -129,6 +131,7 @@ class KeeperService:
         self._reader = ChainReader(system)
         self._reselection = reselection
         self._refusals = 0
+        self._turns = Turns()
 
     def run(self, stop: threading.Event) -> None:
         """Step until told to stop; wait out what passes, stop on what must not go on.
@@ -176,10 +179,7 @@ class KeeperService:
                 self._reselection.tend(computed.hedges, as_of=computed.as_of)
         watched = self._keeper.watch(view, time_s=view.timestamp)
         (_log.warning if watched.alarmed else _log.info)("model watched", **asdict(watched))
-        ordered = sorted(view.signers, key=str.lower)
-        for attempt in range(len(ordered)):
-            epoch = view.epoch + 1 + attempt
-            leads = ordered[epoch % len(ordered)].lower() == self._keeper.address.lower()
+        for epoch, leads in self._turns.after(view, self._keeper.address):
             result = self._lead(view, computed, epoch) if leads else self._follow(view, computed, epoch)
             if result is not None:
                 return {
@@ -206,21 +206,20 @@ class KeeperService:
             view, time_s=view.timestamp, observed_at=view.timestamp, feed=feed.address
         )
         self._mailbox.put_prices(own)
-        quorum = int(feed.call("quorum"))
+        quorum, domain = int(feed.call("quorum")), feed_domain(chain_id=view.chain_id, feed=feed.address)
         deadline = time.monotonic() + self._config.keeper.leader_timeout_s
         while time.monotonic() < deadline:
             now = int(feed.w3.eth.get_block("latest")["timestamp"])
-            batches = [b for b in self._mailbox.prices(view.signers) if now - b.batch.observed_at <= 60]
+            batches = agreeing(self._mailbox.prices(view.signers), own, domain=domain, now=now)
             if len(batches) >= quorum:
-                batches = sorted(batches, key=lambda b: -b.batch.observed_at)[:quorum]
                 try:
-                    push_prices(feed, self._payer, batches)
+                    push_prices(feed, self._payer, batches[:quorum])
                 except Reverted as error:
                     _log.info("prices not pushed", reason=str(error))  # another keeper was faster
                 return
             time.sleep(_POLL_S)
         raise QuorumError(
-            f"fewer than {quorum} keepers published prices: check the other keepers and keeper.mailbox"
+            f"fewer than {quorum} keepers published prices near the own ones: check them and keeper.mailbox"
         )
 
     def _settle(self, view: ChainView) -> None:
@@ -237,7 +236,13 @@ class KeeperService:
         proposal = self._keeper.propose(view, computed, epoch=epoch)
         digest = self._digest(view, proposal)
         stage(self._system, self._payer, proposal)
-        signature = self._keeper.endorse(proposal, computed, view)
+        self._turns.take(epoch)
+        try:
+            signature = self._keeper.endorse(proposal, computed, view)
+        except EquivocationRisk as error:  # it led the epoch before it was started again
+            _log.warning("epoch spent", epoch=epoch, reason=str(error))
+            self._turns.lose()
+            return self._follow(view, computed, epoch)
         self._mailbox.put_proposal(proposal)
         self._mailbox.put_signature(epoch, digest, self._keeper.address, signature)
         deadline = time.monotonic() + self._config.keeper.leader_timeout_s
@@ -281,7 +286,7 @@ class KeeperService:
         except Reverted as error:  # the node may not have seen the pages yet
             _log.warning("proposal not accepted yet", epoch=epoch, reason=str(error))
             return False
-        except (ConsistencyError, PageError) as error:
+        except (ConsistencyError, EquivocationRisk, PageError) as error:
             refused.add(digest)
             self._refusals += 1
             _log.warning("proposal refused", epoch=epoch, reason=str(error), refusals=self._refusals)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import threading
 import zlib
 from contextlib import suppress
+from dataclasses import asdict, fields
+from math import inf, nan
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -105,6 +110,37 @@ def test_what_unpacks_to_more_than_is_allowed_is_not_unpacked(monkeypatch: pytes
         encode_proposal(large)
 
 
+@given(
+    name=st.sampled_from([one.name for one in fields(Manifest)]),
+    value=st.sampled_from([-1, 2**64, 2**300, inf, nan, None, [], {}, "0" * 62, "0" * 66, ["00"], [1]]),
+)
+def test_a_manifest_that_is_read_has_a_digest(name: str, value: object) -> None:
+    """Or whoever asks for it fails where nothing is caught, and again as long as the file lies there."""
+    good = {key: wire._plain(one) for key, one in asdict(manifest()).items()}
+    head = json.dumps({"manifest": {**good, name: value}, "baskets": []}).encode()
+    content = len(head).to_bytes(4, "big") + head + bytes(2) + bytes(4)
+    try:
+        proposal = decode_proposal(wire._MAGIC + zlib.compress(content))
+    except PageError:
+        return
+    assert len(proposal.manifest.struct_hash()) == 32
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path, oracle=ORACLE)
+    for name in ("proposal-3.bin", f"signature-3-{'00' * 8}-0xabc.json", "prices-0xabc.json"):
+        os.mkfifo(tmp_path / ORACLE / name)
+    found: list[object] = []
+
+    def read() -> None:
+        found.extend((box.proposal(3), box.signatures(3, bytes(32), ("0xabc",)), box.prices(("0xabc",))))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(20)
+    assert found == [None, {}, []]
+
+
 def test_files_beyond_their_size_are_not_read_and_that_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +157,10 @@ def test_files_beyond_their_size_are_not_read_and_that_is_said_once(
     assert f"at most {len(SENT) - 1:,} are read" in str(said[0]["reason"])
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[" * 50_000, b'{"signature": 5}', b"\xff"])
+ENDLESS = b'{"observed_at": 1e999, "packed_underlyings": 0, "prices": [1], "signature": ""}'
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[" * 50_000, b'{"signature": 5}', b"\xff", ENDLESS])
 def test_a_malformed_message_is_none(tmp_path: Path, content: bytes) -> None:
     box = Mailbox(tmp_path, oracle=ORACLE)
     (tmp_path / ORACLE / "prices-0xabc.json").write_bytes(content)

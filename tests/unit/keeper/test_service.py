@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from seawall.chain.reverts import Reverted
-from seawall.errors import ConsistencyError, EquivocationRisk, PageError, StoreError
+from seawall.errors import ConsistencyError, EquivocationRisk, PageError, QuorumError, StoreError
 from seawall.keeper import service as service_module
 from seawall.keeper.service import KeeperService
+from seawall.keeper.store import SignatureStore
 
 EPOCH = 7
 
@@ -64,12 +68,18 @@ class Scene:
 def test_a_bad_proposal_is_refused_once_and_a_good_one_after_it_is_signed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    answers = {"forged": ConsistencyError("marks differ"), "torn": PageError("no page"), "good": b"signature"}
-    scene = Scene(monkeypatch, proposals=["forged", "", "forged", "torn", "good", "good"], answers=answers)
+    answers = {
+        "forged": ConsistencyError("marks differ"),
+        "torn": PageError("no page"),
+        "second": EquivocationRisk("signed another"),
+        "good": b"signature",
+    }
+    proposals = ["forged", "", "forged", "torn", "second", "second", "good", "good"]
+    scene = Scene(monkeypatch, proposals=proposals, answers=answers)
     scene.follow()
-    assert scene.endorsed == ["forged", "torn", "good"]
+    assert scene.endorsed == ["forged", "torn", "second", "good"]
     assert scene.signatures == [b"good"]
-    assert scene.said == ["marks differ", "no page"]
+    assert scene.said == ["marks differ", "no page", "signed another"]
 
 
 def test_what_the_oracle_does_not_accept_yet_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,9 +90,77 @@ def test_what_the_oracle_does_not_accept_yet_is_tried_again(monkeypatch: pytest.
     assert scene.signatures == [b"good"]
 
 
-@pytest.mark.parametrize("harm", [EquivocationRisk("signed before"), StoreError("disk full")])
-def test_what_could_do_harm_stops_a_follower(monkeypatch: pytest.MonkeyPatch, harm: Exception) -> None:
-    scene = Scene(monkeypatch, proposals=["good"], answers={"good": harm})
-    with pytest.raises(type(harm)):
+def test_what_could_do_harm_stops_a_follower(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(monkeypatch, proposals=["good"], answers={"good": StoreError("disk full")})
+    with pytest.raises(StoreError):
         scene.follow()
     assert not scene.signatures
+
+
+class Rounds:
+    """One of three keepers that runs round after round; the others sign nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, store: SignatureStore) -> None:
+        self.proposed: list[int] = []
+        self.signed: list[int] = []
+        self._store = store
+        monkeypatch.setattr(service_module.time, "monotonic", count().__next__)
+        monkeypatch.setattr(service_module.time, "sleep", lambda _: None)
+        monkeypatch.setattr(service_module, "stage", lambda *_: None)
+        for name in ("_prices", "_settle"):
+            monkeypatch.setattr(KeeperService, name, lambda *_: None)
+        monkeypatch.setattr(KeeperService, "_digest", lambda _, view, proposal: proposal.digest)
+        self._view = SimpleNamespace(
+            signers=("0xa", "0xb", "0xme"), epoch=EPOCH, as_of=1, timestamp=2, quorum=2
+        )
+        monkeypatch.setattr(service_module, "ChainReader", lambda _: SimpleNamespace(read=lambda: self._view))
+        self._mailbox = SimpleNamespace(
+            proposal=lambda _: None,
+            put_proposal=lambda _: None,
+            put_signature=lambda epoch, *_: self.signed.append(epoch),
+            signatures=lambda *_: {},
+        )
+
+    def service(self) -> KeeperService:
+        """Start the keeper, or start it again."""
+        config = SimpleNamespace(keeper=SimpleNamespace(leader_timeout_s=2))
+        keeper = SimpleNamespace(
+            address="0xme",
+            fallbacks=0,
+            compute=lambda *_, **__: SimpleNamespace(as_of=2, hedges=None),
+            watch=lambda *_, **__: Watched(),
+            propose=self._propose,
+            endorse=self._endorse,
+        )
+        oracle = SimpleNamespace(call=lambda _: (EPOCH, 0, 0, bytes(32)))
+        return KeeperService(config, keeper, None, self._mailbox, SimpleNamespace(oracle=oracle))  # type: ignore[arg-type]
+
+    def _propose(self, *_: object, epoch: int) -> SimpleNamespace:
+        self.proposed.append(epoch)
+        manifest = SimpleNamespace(epoch=epoch)  # of a later block than the last one
+        return SimpleNamespace(manifest=manifest, digest=len(self.proposed).to_bytes(32, "big"))
+
+    def _endorse(self, proposal: SimpleNamespace, *_: object) -> bytes:
+        where = {"chain_id": 1, "contract": "0x1", "signer": "0xme", "epoch": proposal.manifest.epoch}
+        return self._store.sign_once(proposal.digest, lambda digest: digest, **where)
+
+
+@dataclass
+class Watched:
+    alarmed: bool = False
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_INV_27_rounds_without_a_quorum_leave_epochs_to_lead(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, restarts: bool
+) -> None:
+    """A leader that found nobody has signed for its epoch all the same, and by now there are other blocks."""
+    rounds = Rounds(monkeypatch, SignatureStore(tmp_path / "store.sqlite"))
+    service = rounds.service()
+    for _ in range(6):
+        with pytest.raises(QuorumError):
+            service.step()
+        service = rounds.service() if restarts else service
+    assert len(rounds.signed) == len(set(rounds.signed)) == 6
+    assert restarts or rounds.proposed == rounds.signed, "pages are staged for nothing"
+    assert rounds.signed == sorted(rounds.signed)
