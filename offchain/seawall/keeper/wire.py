@@ -6,7 +6,7 @@
                        pages (2)   { length (4) page } ...
                        leaves (4)  { words (2) bytes of shortfall (1) shortfall  words x 32 } ... )
 
-Numbers are big-endian. Whoever reads knows both limits before it believes a length.
+Numbers are big-endian. Whoever reads knows all limits before it believes a length.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from seawall.keeper.requests import request_fields, request_of
 from seawall.page.layout import WORD_BYTES, join_words, split_words
 from seawall.page.manifest import Manifest
 
-__all__ = ["MAX_PROPOSAL_BYTES", "MAX_UNPACKED_BYTES", "decode_proposal", "encode_proposal"]
+__all__ = ["MAX_LEAVES", "MAX_PROPOSAL_BYTES", "MAX_UNPACKED_BYTES", "decode_proposal", "encode_proposal"]
 
 MAX_PROPOSAL_BYTES = 1 << 27
 MAX_UNPACKED_BYTES = 1 << 29
+MAX_LEAVES = 1 << 18  # a leaf takes three bytes at least, and hundreds in memory
 _MAGIC = b"SWPROP1\n"
 _UNREADABLE = (zlib.error, KeyError, TypeError, ValueError, OverflowError, RecursionError, AttributeError)
 _LEVEL = 1  # three times as fast as the default for a tenth more bytes
@@ -56,6 +57,8 @@ def encode_proposal(proposal: Proposal) -> bytes:
             leaf.shortfall.to_bytes(length, "big"),
             join_words(leaf.words),
         ]
+    if len(proposal.books) > MAX_LEAVES:
+        raise PageError(f"{len(proposal.books):,} books are more than other keepers read ({MAX_LEAVES:,})")
     content = b"".join(parts)
     packed = _MAGIC + zlib.compress(content, _LEVEL)
     if len(packed) > MAX_PROPOSAL_BYTES or len(content) > MAX_UNPACKED_BYTES:
@@ -119,8 +122,10 @@ class _Reader:
 def _proposal(reader: _Reader) -> Proposal:
     head = json.loads(reader.take(reader.number(4)))
     payloads = tuple(reader.take(reader.number(4)) for _ in range(reader.number(2)))
-    books = []
-    for _ in range(reader.number(4)):
+    books, leaves = [], reader.number(4)
+    if leaves > MAX_LEAVES:
+        raise PageError(f"a proposal of {leaves:,} books is too large, {MAX_LEAVES:,} are allowed")
+    for _ in range(leaves):
         words, length = reader.number(2), reader.number(1)
         shortfall = reader.number(length)
         books.append(BookLeaf(words=tuple(split_words(reader.take(WORD_BYTES * words))), shortfall=shortfall))

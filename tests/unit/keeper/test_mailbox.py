@@ -141,6 +141,21 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     assert found == [None, {}, []]
 
 
+def test_more_books_than_a_keeper_can_hold_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte that unpacks to what is allowed would be a hundred million of them."""
+    monkeypatch.setattr(wire, "MAX_LEAVES", 5)
+    empty = tuple(BookLeaf(words=(), shortfall=0) for _ in range(6))
+    five, six = (Proposal(manifest=manifest(), payloads=(), books=empty[:n]) for n in (5, 6))
+    packed = encode_proposal(five)
+    assert decode_proposal(packed) == five
+    with pytest.raises(PageError, match="6 books are more"):
+        encode_proposal(six)
+    content = zlib.decompress(packed[len(wire._MAGIC) :])
+    more = content[: -3 * 5 - 4] + (2**32 - 1).to_bytes(4, "big") + bytes(3 * 5)
+    with pytest.raises(PageError, match="too large, 5 are allowed"):
+        decode_proposal(wire._MAGIC + zlib.compress(more))
+
+
 def test_files_beyond_their_size_are_not_read_and_that_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
