@@ -29,6 +29,7 @@ __all__ = ["MAX_LEAVES", "MAX_PROPOSAL_BYTES", "MAX_UNPACKED_BYTES", "decode_pro
 MAX_PROPOSAL_BYTES = 1 << 27
 MAX_UNPACKED_BYTES = 1 << 29
 MAX_LEAVES = 1 << 18  # a leaf takes three bytes at least, and hundreds in memory
+_MAX_HEAD_BYTES = 1 << 23  # of text, which takes many times as much when parsed
 _MAGIC = b"SWPROP1\n"
 _UNREADABLE = (zlib.error, KeyError, TypeError, ValueError, OverflowError, RecursionError, AttributeError)
 _LEVEL = 1  # three times as fast as the default for a tenth more bytes
@@ -61,10 +62,11 @@ def encode_proposal(proposal: Proposal) -> bytes:
         raise PageError(f"{len(proposal.books):,} books are more than other keepers read ({MAX_LEAVES:,})")
     content = b"".join(parts)
     packed = _MAGIC + zlib.compress(content, _LEVEL)
-    if len(packed) > MAX_PROPOSAL_BYTES or len(content) > MAX_UNPACKED_BYTES:
+    too_large = len(packed) > MAX_PROPOSAL_BYTES or len(content) > MAX_UNPACKED_BYTES
+    if too_large or len(head) > _MAX_HEAD_BYTES:
         raise PageError(
             f"a proposal of {len(packed):,} bytes, {len(content):,} unpacked, is more than other keepers read"
-            f" ({MAX_PROPOSAL_BYTES:,} and {MAX_UNPACKED_BYTES:,})"
+            f" ({MAX_PROPOSAL_BYTES:,} and {MAX_UNPACKED_BYTES:,}, {_MAX_HEAD_BYTES:,} of them for baskets)"
         )
     return packed
 
@@ -120,7 +122,10 @@ class _Reader:
 
 
 def _proposal(reader: _Reader) -> Proposal:
-    head = json.loads(reader.take(reader.number(4)))
+    length = reader.number(4)
+    if length > _MAX_HEAD_BYTES:
+        raise PageError(f"a proposal whose head has {length:,} bytes, {_MAX_HEAD_BYTES:,} are allowed")
+    head = json.loads(reader.take(length))
     payloads = tuple(reader.take(reader.number(4)) for _ in range(reader.number(2)))
     books, leaves = [], reader.number(4)
     if leaves > MAX_LEAVES:

@@ -156,6 +156,16 @@ def test_more_books_than_a_keeper_can_hold_are_not_read(monkeypatch: pytest.Monk
         decode_proposal(wire._MAGIC + zlib.compress(more))
 
 
+def test_a_head_of_any_length_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_MAX_HEAD_BYTES", 1_000)
+    content = zlib.decompress(SENT[len(wire._MAGIC) :])
+    length = int.from_bytes(content[:4], "big")
+    padded = content[4 : 4 + length].ljust(1_001)
+    more = len(padded).to_bytes(4, "big") + padded + content[4 + length :]
+    with pytest.raises(PageError, match="1,001 bytes, 1,000 are allowed"):
+        decode_proposal(wire._MAGIC + zlib.compress(more))
+
+
 def test_files_beyond_their_size_are_not_read_and_that_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
