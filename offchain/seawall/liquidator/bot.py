@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from seawall.chain.contracts import System
 from seawall.chain.reverts import Reverted
 from seawall.chain.sender import Sender
-from seawall.errors import ConfigError
+from seawall.errors import ConfigError, InputError
 from seawall.keeper.certify import certify_account
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.proofs import proofs_of
@@ -17,6 +19,8 @@ from seawall.reference.book import Book
 from seawall.reference.certificate import Certificate
 
 __all__ = ["Bidder", "Health", "LiquidatorSettings", "Purchase"]
+
+_log = structlog.get_logger()
 
 WAD = 1_000_000_000_000_000_000
 
@@ -34,7 +38,6 @@ _NOT_NOW = frozenset(
         "NotInAuction",
     }
 )
-
 
 # Reasons for which an auction that a proof began goes on.
 _NOT_YET = frozenset({"InitialMargin", "BadCertificate"})
@@ -270,17 +273,27 @@ class Bidder:
         return 1.0 if one >= last else one
 
     def work(self, accounts: Sequence[bytes]) -> list[Purchase]:
-        """Start what can be started, and bid once in every open auction; return the purchases."""
+        """Start what can be started, and bid once in every open auction; return the purchases.
+
+        What the contracts refuse of one account, or what its book makes impossible, is logged and keeps from no other.
+        """
         purchases = []
         for account in accounts:
-            is_open, *_ = self._system.liquidator.call("auction", account)
-            if not is_open and not self.start(account):
+            try:
+                purchase = self._serve(account)
+            except InputError as error:
+                _log.warning("account passed over", account="0x" + account.hex(), reason=str(error))
                 continue
-            health = self.health(account)
-            if not health.liquidatable:
-                self.close(account)
-                continue
-            purchase = self.bid(account, health)
             if purchase is not None:
                 purchases.append(purchase)
         return purchases
+
+    def _serve(self, account: bytes) -> Purchase | None:
+        is_open, *_ = self._system.liquidator.call("auction", account)
+        if not is_open and not self.start(account):
+            return None
+        health = self.health(account)
+        if not health.liquidatable:
+            self.close(account)
+            return None
+        return self.bid(account, health)
