@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 import click
@@ -49,6 +50,7 @@ from seawall.page.typed_data import feed_domain, manifest_domain
 __all__ = ["KeeperService", "run_keeper"]
 
 _POLL_S = 1.0
+_MOST_SETTLED = 30  # accounts' pages in one epoch: an expiry that many hold must not hold it up
 _log = structlog.get_logger()
 
 
@@ -227,7 +229,7 @@ class KeeperService:
         try:
             for fixed in fix_settlements(self._system, self._payer, view):
                 _log.info("settlement fixed", underlying=fixed.underlying, price_ticks=fixed.price_ticks)
-            for page in settle_expired(self._system, self._payer, view):
+            for page in islice(settle_expired(self._system, self._payer, view), _MOST_SETTLED):
                 _log.info("expired positions settled", account="0x" + page.account.hex(), page=page.page)
         except Reverted as error:
             _log.info("expiry not settled", reason=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -95,6 +96,21 @@ def test_what_could_do_harm_stops_a_follower(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(StoreError):
         scene.follow()
     assert not scene.signatures
+
+
+def test_an_expiry_that_thousands_hold_holds_up_no_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lot each costs a token of margin an account, which comes back; a transaction each costs an epoch its time."""
+    sent: list[int] = []
+
+    def settled(*_: object) -> Iterator[SimpleNamespace]:
+        for page in range(5_000):
+            sent.append(page)
+            yield SimpleNamespace(account=bytes(32), page=page)
+
+    monkeypatch.setattr(service_module, "fix_settlements", lambda *_: ())
+    monkeypatch.setattr(service_module, "settle_expired", settled)
+    Scene(monkeypatch, proposals=[], answers={}).service._settle(None)  # type: ignore[arg-type]
+    assert 0 < len(sent) <= 50
 
 
 class Rounds:
