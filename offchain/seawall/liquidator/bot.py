@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
+from web3.types import TxReceipt
 
 from seawall.chain.contracts import System
 from seawall.chain.reverts import Reverted
 from seawall.chain.sender import Sender
-from seawall.errors import ConfigError, InputError
+from seawall.errors import InputError
 from seawall.keeper.certify import certify_account
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.proofs import proofs_of
+from seawall.liquidator.settings import LiquidatorSettings
 from seawall.reference.auction import lots_moved
 from seawall.reference.book import Book
 from seawall.reference.certificate import Certificate
 
-__all__ = ["Bidder", "Health", "LiquidatorSettings", "Purchase"]
+__all__ = ["Bidder", "Health", "Purchase"]
 
 _log = structlog.get_logger()
 
@@ -41,34 +43,6 @@ _NOT_NOW = frozenset(
 
 # Reasons for which an auction that a proof began goes on.
 _NOT_YET = frozenset({"InitialMargin", "BadCertificate"})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LiquidatorSettings:
-    """Say what a bidder wants.
-
-    Attributes
-    ----------
-    least_premium
-        Least premium it buys at, as a fraction of the maintenance requirement it takes over.
-    slice_fraction
-        What it buys at once, as a fraction of the book at its first bid.
-    least_fraction
-        Fraction below which it stops trying smaller slices.
-    """
-
-    least_premium: float = 0.05
-    slice_fraction: float = 0.25
-    least_fraction: float = 0.01
-
-    def __post_init__(self) -> None:
-        """Reject fractions that buy nothing."""
-        if not 0 <= self.least_premium < 0.9:
-            raise ConfigError(
-                f"least_premium is {self.least_premium}: use at least 0 and less than the largest premium 0.9"
-            )
-        if not 0 < self.least_fraction <= self.slice_fraction <= 1:
-            raise ConfigError("need 0 < least_fraction <= slice_fraction <= 1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,7 +176,8 @@ class Bidder:
     def bid(self, account: bytes, health: Health) -> Purchase | None:
         """Buy one slice if the premium is large enough; smaller ones if the own margin does not carry it.
 
-        What only a proof can sell is bought at once: a slice takes more from the proof than from the tail risk.
+        What only a proof can sell is bought at once: a slice takes more from the proof than from the tail risk. So is a
+        book of which no part is sold, as what would be left is riskier.
 
         Returns
         -------
@@ -214,41 +189,53 @@ class Bidder:
             return None
         left = self._left.setdefault(account, 1.0)
         fraction = 1.0 if health.proofs else self._wanted(health, factor, left)
+        whole = False
         while fraction >= (1.0 if health.proofs else self._settings.least_fraction):
-            fraction_wad = int(fraction * WAD)
             try:
-                sold_wad, paid, premium = self._system.liquidator.call(
-                    "quote", account, fraction_wad, health.shown
-                )
-                limit = paid + premium // _PREMIUM_SLIP + 1
-                own = self._certificates(account, sold_wad)
-                receipt = self._system.liquidator.transact(
-                    self._sender, "buy", account, self._account, fraction_wad, limit, own, health.shown
-                )
+                receipt = self._buy(account, health, fraction, whole=whole)
             except Reverted as error:
-                if error.name == "InitialMargin":
+                # What was quoted is a part, whose price is no limit for all.
+                only_whole = error.name == "HealthFell" or (error.name == "PaysMoreThan" and fraction == 1.0)
+                if only_whole and not whole:
+                    fraction, whole = 1.0, True
+                elif error.name == "InitialMargin" and not whole:
                     fraction /= 2
-                    continue
-                if error.name in _NOT_NOW:
+                elif error.name == "InitialMargin" or error.name in _NOT_NOW:
                     return None
-                raise
-            moved = self._system.vault.events(receipt, "SliceMoved")[0].args
-            settled = self._system.vault.events(receipt, "SliceSettled")[0].args
-            sold = self._system.liquidator.events(receipt, "SliceSold")[0].args
-            bought = float(sold["fractionWad"]) / WAD
-            ended = bool(self._system.liquidator.events(receipt, "AuctionEnded"))
-            self._left[account] = 1.0 if ended else left * (1.0 - bought)
-            return Purchase(
-                account=account,
-                factor=factor,
-                fraction=bought,
-                paid=int(sold["paid"]),
-                value=int(moved["value"]),
-                fund_paid=int(settled["fundPaid"]),
-                deficit_added=int(settled["deficitAdded"]),
-                ended=ended,
-            )
+                else:
+                    raise
+                continue
+            purchase = self._purchase(account, factor, receipt)
+            self._left[account] = 1.0 if purchase.ended else left * (1.0 - purchase.fraction)
+            return purchase
         return None
+
+    def _buy(self, account: bytes, health: Health, fraction: float, *, whole: bool) -> TxReceipt:
+        """Buy so much of a book at about what is quoted; the whole of it at no less than the premium of a part."""
+        fraction_wad = int(fraction * WAD)
+        sold_wad, paid, premium = self._system.liquidator.call("quote", account, fraction_wad, health.shown)
+        if whole:
+            sold_wad, paid = WAD, self._system.vault.call("sliceValue", account, WAD) - premium
+        limit = paid + premium // _PREMIUM_SLIP + 1
+        own = self._certificates(account, sold_wad)
+        return self._system.liquidator.transact(
+            self._sender, "buy", account, self._account, fraction_wad, limit, own, health.shown
+        )
+
+    def _purchase(self, account: bytes, factor: float, receipt: TxReceipt) -> Purchase:
+        moved = self._system.vault.events(receipt, "SliceMoved")[0].args
+        settled = self._system.vault.events(receipt, "SliceSettled")[0].args
+        sold = self._system.liquidator.events(receipt, "SliceSold")[0].args
+        return Purchase(
+            account=account,
+            factor=factor,
+            fraction=float(sold["fractionWad"]) / WAD,
+            paid=int(sold["paid"]),
+            value=int(moved["value"]),
+            fund_paid=int(settled["fundPaid"]),
+            deficit_added=int(settled["deficitAdded"]),
+            ended=bool(self._system.liquidator.events(receipt, "AuctionEnded")),
+        )
 
     def _certificates(
         self, account: bytes, fraction_wad: int
