@@ -37,7 +37,7 @@ _BOOK_TICKS = 1e9  # tail risk of a live book
 # What the first experiments reached on other scenarios: L/ES live and unseen by lanes, U/ES by atoms an instrument.
 LAB_LANES = {32: ".75/.78/.94 .61/.94", 64: ".79/.82/.95 .71/.95", 128: ".91/.92/.98 .71/.98"}
 LAB_ATOMS = {0: "2.07/14/31/48", 16: "1.09/2.96/5.0/10", 32: "1.06/2.10/2.8/3.6"}
-_SELECTION_BOOKS = 220
+_SELECTION_BOOKS = 4_000
 
 Step = Callable[[int, int], None]
 
@@ -169,16 +169,17 @@ def select(found: RealChain, live: Floats, console: Console) -> list[Legs]:
     """Return hedges selected for books as they are and as people hold them."""
     library = hedge_library(found.chain, found.delta, np.full(3, SPOT_TICKS), largest_ratio=16, neighbours=3)
     people = trader_books(
-        found.pnl, found.weights, found.owner, spots=3, count=300, seed=11, chain=found.chain
+        found.pnl, found.weights, found.owner, spots=3, count=_SELECTION_BOOKS, seed=11, chain=found.chain
     )
     print(f"  library of {2 * len(library):,} hedges")
-    with stepping(console, "linear programs") as step:
+    with stepping(console, "books tried") as step:
         return select_hedges(
             found.pnl,
             found.weights,
             found.legs,
             library,
-            np.concatenate([live[:_SELECTION_BOOKS], people]),
+            live,
+            people,
             alpha=ALPHA,
             settings=AtomSettings(),
             spots=3,

@@ -32,7 +32,7 @@ def hedges_command(config_path: Path | None, as_json: bool) -> None:
     from seawall.keeper.reselecting import select_now
 
     click.echo("pricing a library of hedges, then choosing from it", err=True)
-    with progress_shown("linear programs") as progress:
+    with progress_shown("books tried") as progress:
         result = select_now(config, progress=lambda done, most: progress(done, most, "selecting hedges"))
     if as_json:
         print_json(result)

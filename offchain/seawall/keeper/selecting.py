@@ -20,8 +20,8 @@ from seawall.margin.structures import verticals
 
 __all__ = ["select_listed"]
 
-# Books on which hedges are tried: live ones, the largest, and others as people hold them.
-_LIVE_BOOKS, _PEOPLE = 220, 300
+# Books of which hedges are tried on some in every round: live ones, the largest, and others as people hold them.
+_LIVE_BOOKS, _PEOPLE = 1_000, 4_000
 
 
 def select_listed(
@@ -40,9 +40,9 @@ def select_listed(
     view, computed, settings
         The chain, a keeper's own numbers for it, and what they were computed with.
     progress
-        Called with linear programs solved so far, and how many there will be at most.
+        Called with how many books have been tried so far, and will have been, those of every round anew.
     live, people
-        How many live books, the largest, and how many drawn ones hedges are tried on.
+        Of how many live books, the largest, and drawn ones some are tried in every round.
     """
     risk, listing, m = computed.risk, computed.listing, len(view.underlyings)
     spots, chain = np.rint(computed.spots), Chain.of(listing.dated)
@@ -65,7 +65,8 @@ def select_listed(
             largest_ratio=model.atoms.largest_ratio,
             neighbours=model.atoms.neighbours,
         ),
-        np.concatenate([without_tokens(lived, listing.tokens), drawn]),
+        without_tokens(lived, listing.tokens),
+        drawn,
         alpha=model.alpha,
         settings=model.atoms,
         spots=m,

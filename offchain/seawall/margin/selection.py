@@ -1,29 +1,30 @@
 """The selection of atoms over many books: done when listings or deltas have moved, then repriced every epoch.
 
-Which of a hundred thousand hedges to post is a linear program a book. Column generation (Gilmore, Gomory 1961) finds
-those that matter: the prices of a book's program on a small pool say which hedges outside it would lower the charge.
-Then the pool is thinned out step by step: reweighting (Candes, Wakin, Boyd 2008) lets books share what others use.
+Which of a hundred thousand hedges to post is a linear program a book. Column generation finds a pool of those that
+matter; then hedges are exchanged, every time for other books, so that what is kept is of use to books not yet seen: out
+go those without which the books' charges would rise least, in come those that pay most at the books' prices.
 """
 
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, hstack, identity
+from scipy.sparse import csr_array
 
 from seawall.arrays import Bools, Floats, Ints, checked
 from seawall.margin.atoms import first_hedges, structure_books
+from seawall.margin.hedge_programs import Certified, HedgePrograms
 from seawall.margin.settings import AtomSettings
 from seawall.margin.shortfall import shortfall_alone, single_pnl, single_precision, sparse_tails, worst_rows
 from seawall.margin.structures import Legs
 
 __all__ = ["select_hedges"]
 
-# Hedges evaluated at once.
-_BATCH = 256
+# Hedges evaluated at once, and books whose gains are.
+_BATCH, _BOOKS = 256, 32
 
-# New hedges a book may bring into the pool in a round, if they lower its charge by so much of their legs.
-_ENTERING, _LEAST_VIOLATION = 15, 1e-4
+# New hedges in a book's program in a round of entering, and of certifying, how many such rounds, and the least that
+# one more may pay, of its legs.
+_ENTERING, _TRIED, _ROUNDS, _LEAST = 30, 60, 4, 1e-4
 
 # A hedge without risk is always kept.
 _RISKLESS = 1e-9
@@ -31,13 +32,20 @@ _RISKLESS = 1e-9
 # Books whose tail risk is less than this part of their legs are charged by floors.
 _LEAST_OF_GROSS = 0.02
 
+# Hedges an instrument at which a selection is to be good; what is kept of the first is what the second chooses from.
+_SIZES = (32, 16)
+
+# How a rise of a book's charge counts: most for books charged little, and somewhat for those charged very much.
+_CONCAVITY, _WORST = 3.0, 0.03
+
 
 def select_hedges(
     pnl: Floats,
     weights: Floats,
     legs: Floats,
     library: Sequence[Legs],
-    books: Floats,
+    live: Floats,
+    drawn: Floats,
     *,
     alpha: float,
     settings: AtomSettings,
@@ -48,8 +56,8 @@ def select_hedges(
     """Return hedges that certify books at least cost, the last to be given up first, so that any prefix is a selection.
 
     First the best hedge of everything dated with its spot, on either side, what has no risk, and what is asked for. The
-    others are ranked by how long they stay while the pool is thinned out to a fraction at a time by what they save,
-    over the tail risk of the books that use them; books charged more count more.
+    others by how much more books would be charged without them, in units of their tail risk, remembered over several
+    draws of books: more if the book is charged little, so that the middle of all books counts, or very much.
 
     Parameters
     ----------
@@ -59,9 +67,10 @@ def select_hedges(
         Expected shortfall of one lot held long and short, (2, C), not negative.
     library
         `hedge_library`; tried on both sides.
-    books
-        Books to certify in lots, (N, C): live ones and others as people hold them. Those that floors charge, of next to
-        no tail risk, are left out.
+    live, drawn
+        Books to certify in lots, (N, C): live ones and others as people hold them, the more the better. Every round
+        tries some, half of them live if there are so many. Those that floors charge, of next to no tail risk, are left
+        out.
     alpha
         Level of the expected shortfall.
     settings
@@ -71,10 +80,13 @@ def select_hedges(
     always
         Hedges to keep on both sides, however little they save.
     progress
-        Called with linear programs solved so far, and how many there will be at most.
+        Called with how many books have been tried so far, and will have been, those of every round anew.
     """
     cube = checked(pnl, name="pnl", shape=(None, None))
-    held = checked(books, name="books", shape=(None, cube.shape[1]))
+    held = [
+        checked(books, name=name, shape=(None, cube.shape[1]))
+        for name, books in (("live", live), ("drawn", drawn))
+    ]
     if not library:
         return []
     candidates = structure_books(library, columns=cube.shape[1])
@@ -85,14 +97,10 @@ def select_hedges(
     kept = np.flatnonzero((gross > 0) & (saves | (asked & (shortfall < gross))))
     if not len(kept):
         return []
-    exact = shortfall_alone(cube, weights, held, alpha=alpha)
-    total = np.maximum(held, 0.0) @ legs[0] + np.maximum(-held, 0.0) @ legs[1]
-    tried = (exact >= _LEAST_OF_GROSS * total) & (exact > 0)
     must = asked[kept] | (shortfall[kept] <= _RISKLESS * gross[kept])
     must[sorted(first_hedges(candidates[kept], 1.0 - shortfall[kept] / gross[kept], spots))] = True
-    chosen = _Selection(
-        candidates[kept], shortfall[kept], gross[kept], legs, held[tried] / exact[tried, None], must, settings
-    )
+    tried = [_of_tail_risk_one(cube, weights, legs, books, alpha=alpha) for books in held]
+    chosen = _Selection(candidates[kept], shortfall[kept], legs, (tried[0], tried[1]), must, settings, spots)
     order = kept[chosen.ranked(progress or (lambda done, most: None))]
     sides = np.where(order < len(library), 1, -1).tolist()
     return [
@@ -112,34 +120,19 @@ def _priced(cube: Floats, weights: Floats, books: csr_array, *, tail: float) -> 
     return np.maximum(found, 0.0)
 
 
-class _Program:
-    """The certificate of least cost from a pool of hedges: one matrix, many books."""
+def _of_tail_risk_one(cube: Floats, weights: Floats, legs: Floats, books: Floats, *, alpha: float) -> Floats:
+    """Return books scaled to a tail risk of one, less those that floors charge."""
+    exact = shortfall_alone(cube, weights, books, alpha=alpha)
+    total = np.maximum(books, 0.0) @ legs[0] + np.maximum(-books, 0.0) @ legs[1]
+    charged = (exact >= _LEAST_OF_GROSS * total) & (exact > 0)
+    found: Floats = books[charged] / exact[charged, None]
+    return found
 
-    def __init__(self, pool: csr_array, cost: Floats, legs: Floats) -> None:
-        # In units of a leg, and of a hedge's legs, so that the solver's absolute tolerances mean something.
-        self.unit = np.maximum(legs.max(axis=0), 1e-12 * max(float(legs.max()), 1e-300))
-        self.size = np.maximum(abs(pool) @ self.unit, 1e-300)
-        scaled = pool.multiply(self.unit[None, :]).multiply((1.0 / self.size)[:, None]).T
-        eye = identity(len(self.unit), format="csc")
-        self.matrix = hstack([scaled.tocsc(), eye, -eye], format="csc")
-        self.costs = np.concatenate([cost / self.size, legs[0] / self.unit, legs[1] / self.unit])
 
-    def solve(self, book: Floats) -> tuple[Floats, Floats]:
-        """Return how much of each hedge is used, (A,), and what a lot of each instrument is charged, (C,)."""
-        held = book * self.unit
-        total = float(np.abs(held).sum())
-        # Of so small a program nothing is worth removing first: presolving takes longer than it saves.
-        solved = linprog(
-            self.costs,
-            A_eq=self.matrix,
-            b_eq=held / total,
-            method="highs-ds",
-            options={"presolve": False},
-        )
-        if solved.x is None:
-            return np.zeros(len(self.size)), np.zeros(len(self.unit))
-        used: Floats = np.maximum(solved.x[: len(self.size)], 0.0) * total / self.size
-        return used, solved.eqlin.marginals * self.unit
+def _weights(charge: Floats) -> Floats:
+    """Return what a rise of charges, over tail risk, counts."""
+    counts: Floats = charge**-_CONCAVITY + _WORST * charge**2
+    return counts
 
 
 class _Selection:
@@ -149,77 +142,127 @@ class _Selection:
         self,
         candidates: csr_array,
         shortfall: Floats,
-        gross: Floats,
         legs: Floats,
-        books: Floats,
+        books: tuple[Floats, Floats],
         must: Bools,
         settings: AtomSettings,
+        spots: int,
     ) -> None:
-        self.candidates, self.shortfall, self.gross = candidates, shortfall, gross
-        self.legs, self.books, self.must, self.settings = legs, books, must, settings
+        self.programs = HedgePrograms(candidates, shortfall, legs)
+        self.books, self.must, self.settings = books, must, settings
+        self.columns, self.lots = _binding(candidates, spots)
+        self.worth = np.zeros(len(must))
+        self.rng = np.random.Generator(np.random.PCG64([0, 7]))
 
     def ranked(self, progress: Callable[[int, int], None]) -> Ints:
         """Return candidates, the last to be given up first; those that no book uses are left out."""
-        passes = self.settings.entering_rounds + self.settings.thinning_rounds
-        done = 0
+        live, drawn = (len(books) for books in self.books)
+        self.of_drawn = min(drawn, self.settings.tried_books - min(live, self.settings.tried_books // 2))
+        self.of_live = min(live, self.settings.tried_books - self.of_drawn)
+        each = self.of_live + self.of_drawn
+        if not each:
+            return np.flatnonzero(self.must)
+        done, most = 0, each * (1 + len(_SIZES) * max(3 * self.settings.exchange_rounds - 1, 0))
 
-        def solved() -> None:
+        def tried() -> None:
             nonlocal done
-            done += 1
-            progress(done, passes * len(self.books))
+            done += each
+            progress(done, most)
 
-        pool = self._entered(solved)
-        given_up: list[Ints] = []
-        penalty = np.zeros(len(pool))
-        for _ in range(self.settings.thinning_rounds):
-            score = self._score(pool, penalty, solved)
-            used = score > 0
-            if used.any():
-                penalty = self.settings.sharing / (1.0 + score / float(np.median(score[used])))
-            order = np.lexsort((pool, -score, ~self.must[pool]))
-            room = max(int(self.settings.thinning * len(pool)), int(self.must[pool].sum()))
-            given_up.append(pool[order[room:]])
-            stays = np.sort(order[:room])
-            pool, penalty, last = pool[stays], penalty[stays], pool[order[:room]]
-        ranks = [last if self.settings.thinning_rounds else pool, *reversed(given_up)]
-        found: Ints = np.concatenate(ranks).astype(np.int64)
-        return found
+        pool = self._entered()
+        tried()
+        among = np.ones(len(self.must), dtype=np.bool_)
+        for size in _SIZES:
+            kept = self._exchanged(np.sort(pool), size * self.programs.unit.size, among, tried)
+            among = np.zeros(len(self.must), dtype=np.bool_)
+            among[kept] = True
+            # Of the pool before, what is not kept follows in its own order.
+            pool = kept if size == _SIZES[0] else np.concatenate([kept, pool[~among[pool]]])
+        return pool
 
-    def _entered(self, solved: Callable[[], None]) -> Ints:
-        """Return the candidates that programs use when nearly all may be, found by their prices."""
-        inside = self.must.copy()
-        for turn in range(self.settings.entering_rounds):
-            pool = np.flatnonzero(inside)
-            program = _Program(self.candidates[pool], self.shortfall[pool], self.legs)
-            used, charged = np.zeros(len(pool)), np.empty(self.books.shape)
-            for i, book in enumerate(self.books):
-                lots, charged[i] = program.solve(book)
-                used += lots > 0
-                solved()
-            inside = self.must.copy()
-            inside[pool[used > 0]] = True
-            if turn == self.settings.entering_rounds - 1:
-                break
-            for i in range(0, len(charged), _BATCH):
-                some = charged[i : i + _BATCH]
-                excess = (self.candidates @ some.T - self.shortfall[:, None]) / self.gross[:, None]
-                most = min(_ENTERING, len(excess))
-                best = np.argpartition(-excess, most - 1, axis=0)[:most]
-                inside[best[np.take_along_axis(excess, best, axis=0) > _LEAST_VIOLATION]] = True
-        return np.flatnonzero(inside).astype(np.int64)
+    def _draw(self) -> Certified:
+        """Return other books every time."""
+        rows = [
+            self.rng.choice(len(books), size=count, replace=False)
+            for books, count in zip(self.books, (self.of_live, self.of_drawn), strict=True)
+        ]
+        return self.programs.certified(
+            np.concatenate([books[some] for books, some in zip(self.books, rows, strict=True)])
+        )
 
-    def _score(self, pool: Ints, penalty: Floats, solved: Callable[[], None]) -> Floats:
-        """Return what each of a pool saves over all books, (P,), those charged more counting more."""
-        some, shortfall = self.candidates[pool], self.shortfall[pool]
-        program = _Program(some, shortfall * (1.0 + penalty), self.legs)
-        saving, score = self.gross[pool] - shortfall, np.zeros(len(pool))
-        turned = some.T.tocsr()
-        for book in self.books:
-            used, _ = program.solve(book)
-            rest = book - turned @ used
-            charge = (
-                used @ shortfall + np.maximum(rest, 0) @ self.legs[0] + np.maximum(-rest, 0) @ self.legs[1]
-            )
-            score += used * saving * charge**2
-            solved()
-        return np.round(score, 9)
+    def _entered(self) -> Ints:
+        """Return what must be kept and what the programs of some books use when all may be used."""
+        found, inside = self._draw(), self.must.copy()
+        everything = np.arange(len(self.must))
+        self.programs.improve(
+            found, everything, rounds=self.settings.entering_rounds, entering=_ENTERING, least=_LEAST
+        )
+        for used in found.used:
+            inside[used] = True
+        return np.flatnonzero(inside)
+
+    def _exchanged(self, pool: Ints, most: int, among: Bools, tried: Callable[[], None]) -> Ints:
+        """Return so many of a pool or of what else may be used, the most useful first."""
+        rounds, start = self.settings.exchange_rounds, max(len(pool), 1)
+        joining, fixed = int(self.settings.exchanged * most), int(self.must.sum())
+        for turn in range(rounds):
+            found = self._draw()
+            self.programs.improve(found, pool, rounds=_ROUNDS, entering=_TRIED, least=_LEAST)
+            tried()
+            if turn:
+                pool = np.union1d(pool, self._joining(found, pool, among, joining))
+                self.programs.improve(found, pool, rounds=_ROUNDS, entering=_TRIED, least=_LEAST)
+                tried()
+            book, hedge, rise = self.programs.rises(found, self.must)
+            tried()
+            counts = _weights(found.charge)[book] * rise / len(found.charge)
+            self.worth *= self.settings.remembered
+            self.worth += np.bincount(hedge, weights=counts, minlength=len(self.worth))
+            ranked = pool[np.lexsort((pool, -np.round(self.worth[pool], 12), ~self.must[pool]))]
+            part = (turn + 1) / max(rounds - 1, 1)
+            pool = np.sort(ranked[: max(int(start * (most / start) ** part), most, fixed)])
+        return ranked[: len(pool)] if rounds else pool
+
+    def _joining(self, found: Certified, pool: Ints, among: Bools, most: int) -> Ints:
+        """Return hedges outside a pool that would lower charges most.
+
+        What a hedge pays at a book's prices, times as much of it as the book holds of its dated legs; at most what the
+        book is charged over its tail risk.
+        """
+        outside = among.copy()
+        outside[pool] = False
+        rows = np.flatnonzero(outside)
+        columns, lots = self.columns[rows], self.lots[rows]
+        scaled, cost = self.programs.scaled[rows], self.programs.cost[rows]
+        size, gain = self.programs.size[rows], np.zeros(len(rows))
+        weights = _weights(found.charge)
+        for i in range(0, len(found.books), _BOOKS):
+            some = slice(i, i + _BOOKS)
+            pays = (scaled @ found.prices[some].T - cost[:, None]) * size[:, None]
+            held = found.books[some].T
+            fits = np.full(pays.shape, np.inf)
+            for leg in range(columns.shape[1]):
+                np.minimum(
+                    fits, held[columns[:, leg]] * lots[:, leg, None], out=fits, where=lots[:, leg, None] != 0
+                )
+            over = np.maximum(found.charge[some] - 1.0, 0.0)
+            gain += np.minimum(np.maximum(fits, 0.0) * np.maximum(pays, 0.0), over) @ weights[some]
+        best: Ints = rows[np.argsort(-np.round(gain, 12), kind="stable")[: min(most, int((gain > 0).sum()))]]
+        return best
+
+
+def _binding(candidates: csr_array, spots: int) -> tuple[Ints, Floats]:
+    """Return the legs that say how much of a hedge a book holds, dated ones if there are: column, and one over lots.
+
+    Both (A, most legs); a leg that says nothing has 0 for one over lots.
+    """
+    count = np.diff(candidates.indptr)
+    columns = np.zeros((len(count), int(count.max())), dtype=np.int64)
+    inverse = np.zeros(columns.shape)
+    for leg in range(columns.shape[1]):
+        has = count > leg
+        at = candidates.indptr[:-1][has] + leg
+        columns[has, leg], inverse[has, leg] = candidates.indices[at], 1.0 / candidates.data[at]
+    dated = (columns >= spots) & (inverse != 0)
+    inverse[dated.any(axis=1)[:, None] & ~dated] = 0.0
+    return columns, inverse

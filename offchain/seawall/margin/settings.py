@@ -120,12 +120,12 @@ class AtomSettings:
         How many strikes further the second strike of a spread may lie.
     design_structures
         At most this many structures, evenly spaced over their kinds, are design books of the lanes.
-    entering_rounds
-        Of a selection from the whole library: how often hedges outside the pool are looked at.
-    thinning_rounds, thinning
-        How often the pool is thinned out, and what part of it stays each time.
-    sharing
-        Penalty on a hedge nobody uses, as a fraction of its tail risk, so that books share what others use.
+    tried_books, entering_rounds
+        Of a selection from the whole library: books tried in a round; how often each is looked for better hedges first.
+    exchange_rounds, exchanged
+        Rounds of exchanging hedges, each for other books, until a size is reached; the part of it exchanged at once.
+    remembered
+        What part of a hedge's worth to the books of former rounds still counts.
     """
 
     per_instrument: int = 10
@@ -134,10 +134,11 @@ class AtomSettings:
     largest_ratio: int = 10
     neighbours: int = 3
     design_structures: int = 400
-    entering_rounds: int = 6
-    thinning_rounds: int = 5
-    thinning: float = 0.75
-    sharing: float = 0.35
+    tried_books: int = 1_000
+    entering_rounds: int = 5
+    exchange_rounds: int = 5
+    exchanged: float = 0.1
+    remembered: float = 0.5
 
     def __post_init__(self) -> None:
         _require(self.per_instrument >= 0, "per_instrument must not be negative")
@@ -147,9 +148,10 @@ class AtomSettings:
         _require(self.neighbours >= 1, "neighbours must be at least 1")
         _require(self.design_structures >= 0, "design_structures must not be negative")
         _require(self.entering_rounds >= 1, f"entering_rounds = {self.entering_rounds}: use at least 1")
-        _require(self.thinning_rounds >= 0, "thinning_rounds must not be negative")
-        _require(0 < self.thinning < 1, f"thinning = {self.thinning}: must lie in (0, 1)")
-        _require(0 <= self.sharing <= 10, f"sharing = {self.sharing}: must lie in [0, 10]")
+        _require(self.tried_books >= 1, f"tried_books = {self.tried_books}: use at least 1")
+        _require(self.exchange_rounds >= 0, "exchange_rounds must not be negative")
+        _require(0 < self.exchanged <= 1, f"exchanged = {self.exchanged}: must lie in (0, 1]")
+        _require(0 <= self.remembered < 1, f"remembered = {self.remembered}: must lie in [0, 1)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,9 @@ from seawall.page.layout import MAX_PAGE_BYTES, Kind
 from seawall.page.manifest import init_code_hash
 
 PER_INSTRUMENT = 4
-ATOMS = AtomSettings(selection_books=4, entering_rounds=2, thinning_rounds=2, per_instrument=PER_INSTRUMENT)
+ATOMS = AtomSettings(
+    selection_books=4, tried_books=24, entering_rounds=2, exchange_rounds=2, per_instrument=PER_INSTRUMENT
+)
 SETTINGS = replace(QUICK, model=replace(QUICK.model, atoms=ATOMS))
 TERMS = chain_terms(days=(7, 30), strikes=(0.9, 1.0, 1.1))
 BARS = price_bars(days=120)
@@ -232,7 +234,7 @@ def test_hedges_are_tried_on_straddles_of_what_is_listed(
     tried: list[Floats] = []
 
     def noted(*given: Any, **_: Any) -> list[Any]:
-        tried.append(given[4])
+        tried.append(given[5])
         return []
 
     monkeypatch.setattr(selecting, "select_hedges", noted)
@@ -448,7 +450,7 @@ def test_the_command_writes_a_file_that_a_dry_run_uses(
     said = capsys.readouterr()
     shown = json.loads(said.out)
     assert shown["hedges"] == len(selected.hedges)
-    assert "linear programs" in said.err
+    assert "books tried" in said.err
     assert file_of(tmp_path / "hedges.json", venue).read() == selected
     assert cli.main(["keeper", "once", "--dry-run", "--config", str(config), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["selected hedges"].startswith(

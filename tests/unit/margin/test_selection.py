@@ -12,6 +12,7 @@ from seawall.arrays import Floats
 from seawall.errors import ConfigError, DataError
 from seawall.margin.atoms import CertifiedAtom, certified_charge, priced_atoms, structure_books
 from seawall.margin.design import trader_books
+from seawall.margin.hedge_programs import Certified, HedgePrograms
 from seawall.margin.instruments import Chain
 from seawall.margin.library import hedge_library
 from seawall.margin.selection import select_hedges
@@ -19,7 +20,7 @@ from seawall.margin.settings import AtomSettings, LaneSettings
 from seawall.margin.shortfall import expected_shortfall
 from seawall.margin.structures import Legs, verticals
 
-SETTINGS = AtomSettings(entering_rounds=3, thinning_rounds=3)
+SETTINGS = AtomSettings(tried_books=64, entering_rounds=3, exchange_rounds=3)
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +37,28 @@ def people(market: Market, *, count: int, seed: int) -> Floats:
     return trader_books(market.pnl, market.weights, market.owner, spots=2, count=count, seed=seed)
 
 
+def worth_trying(market: Market, books: Floats) -> Floats:
+    """Return books that floors do not charge."""
+    exact = expected_shortfall(market.pnl @ books.T, market.weights)
+    gross = np.maximum(books, 0) @ market.legs[0] + np.maximum(-books, 0) @ market.legs[1]
+    found: Floats = books[exact > 0.02 * gross]
+    return found
+
+
+def rays(books: Floats) -> Floats:
+    """Return each direction of books once."""
+    found: Floats = np.unique(np.round(books / np.abs(books).max(axis=1)[:, None], 9), axis=0)
+    return found
+
+
 def selected(market: Market, library: list[Legs], **settings: Any) -> list[Legs]:
     return select_hedges(
         market.pnl,
         market.weights,
         market.legs,
         library,
-        people(market, count=40, seed=1),
+        people(market, count=24, seed=1),
+        people(market, count=120, seed=6),
         alpha=0.99,
         settings=replace(SETTINGS, **settings),
         spots=2,
@@ -109,10 +125,7 @@ def test_what_has_expired_is_in_no_hedge_of_the_library(market: Market) -> None:
 def test_selected_atoms_certify_unseen_books_above_tail_risk_and_below_what_structures_do(
     market: Market, atoms: list[CertifiedAtom]
 ) -> None:
-    books = people(market, count=48, seed=2)
-    exact = expected_shortfall(market.pnl @ books.T, market.weights)
-    gross = np.maximum(books, 0) @ market.legs[0] + np.maximum(-books, 0) @ market.legs[1]
-    books = books[exact > 0.02 * gross]
+    books = worth_trying(market, people(market, count=48, seed=2))
     few = 16 * COLUMNS
     ratios = charges(market, atoms[:few], books)
     plain = charges(market, market.choose(books[:0])[:few], books)
@@ -149,12 +162,104 @@ def test_each_hedge_is_selected_once_and_the_same_inputs_select_the_same(
     assert selected(market, library) == chosen
 
 
-def test_without_thinning_everything_a_book_uses_is_selected(market: Market, library: list[Legs]) -> None:
-    kept = selected(market, library, thinning_rounds=0)
-    assert set(selected(market, library, thinning_rounds=1)) == set(kept)
+def test_without_exchanges_books_tried_are_charged_as_by_the_whole_library(
+    market: Market, library: list[Legs]
+) -> None:
+    books = worth_trying(market, people(market, count=16, seed=1))
+    found = select_hedges(
+        *(market.pnl, market.weights, market.legs, library, books, books[:0]),
+        alpha=0.99,
+        settings=replace(SETTINGS, entering_rounds=12, exchange_rounds=0),
+        spots=2,
+    )
+    everything = [*library, *(tuple((column, -lots) for column, lots in legs) for legs in library)]
+    pools = [
+        priced_atoms(market.pnl, market.weights, market.legs, hedges, alpha=0.99)
+        for hedges in (found, everything)
+    ]
+    assert len(pools[0]) < len(pools[1]) / 10
+    some, whole = (charges(market, atoms, books) for atoms in pools)
+    assert some == pytest.approx(whole, rel=2e-3)
 
 
-def test_progress_counts_every_program(market: Market, library: list[Legs]) -> None:
+def test_exchanges_serve_books_that_are_not_tried(
+    market: Market, library: list[Legs], atoms: list[CertifiedAtom]
+) -> None:
+    """Of as many hedges, those exchanged charge less than those of largest saving among what programs used."""
+    entered = priced_atoms(
+        *(market.pnl, market.weights, market.legs, selected(market, library, exchange_rounds=0)), alpha=0.99
+    )
+    gross = [
+        sum(lots * market.legs[0 if lots > 0 else 1][c] * np.sign(lots) for c, lots in a.legs)
+        for a in entered
+    ]
+    by_saving = [
+        entered[i] for i in np.argsort([a.shortfall / g for a, g in zip(entered, gross, strict=True)])
+    ]
+    books = worth_trying(market, people(market, count=48, seed=2))
+    few = 5 * COLUMNS
+    assert len(entered) > few
+    exchanged, plain = (charges(market, some[:few], books) for some in (atoms, by_saving))
+    assert np.median(exchanged) < np.median(plain) - 0.01
+
+
+def test_every_round_tries_other_books_half_of_them_live(
+    market: Market, library: list[Legs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Floats] = []
+
+    def noted(self: HedgePrograms, books: Floats) -> Certified:
+        seen.append(books)
+        return certified(self, books)
+
+    certified = HedgePrograms.certified
+    monkeypatch.setattr(HedgePrograms, "certified", noted)
+    live, drawn = (rays(worth_trying(market, people(market, count=48, seed=seed))) for seed in (1, 6))
+    drawn = np.array([ray for ray in drawn if (ray != live).any(axis=1).all()])
+    for given, of_live in (((live, drawn), 8), ((live[:4], drawn), 4), ((live, drawn[:3]), 13)):
+        seen.clear()
+        select_hedges(
+            *(market.pnl, market.weights, market.legs, library[:300], *given),
+            alpha=0.99,
+            settings=replace(SETTINGS, tried_books=16),
+            spots=2,
+        )
+        assert len(seen) == 1 + 2 * SETTINGS.exchange_rounds
+        lived = set(map(tuple, given[0]))
+        for books in seen:
+            held = [tuple(ray) for ray in rays(books)]
+            assert len(held) == len(books) == 16
+            assert sum(ray in lived for ray in held) == of_live
+        assert len({books.tobytes() for books in seen}) == len(seen)
+
+
+def test_programs_charge_what_a_certificate_does_and_rises_are_what_one_without_the_hedge_does(
+    market: Market, atoms: list[CertifiedAtom]
+) -> None:
+    some = atoms[: 6 * COLUMNS]
+    lots = structure_books([atom.legs for atom in some], columns=COLUMNS)[: len(some)].tocsr()
+    tails = np.array([atom.shortfall for atom in some])
+    books = people(market, count=12, seed=7)
+    programs, everything = HedgePrograms(lots, tails, market.legs), np.arange(len(some))
+    found = programs.certified(books)
+    programs.improve(found, everything, rounds=20, entering=10, least=1e-9)
+    exact = [certified_charge(book, lots, tails, market.legs)[1] for book in books]
+    assert found.charge == pytest.approx(exact, rel=1e-7)
+    # The prices are those of the dual: they value a book at its charge.
+    assert (found.prices * programs.unit * books).sum(axis=1) == pytest.approx(exact, rel=1e-6)
+    programs.improve(found, everything, rounds=2, entering=len(some), least=-np.inf)
+    spared = np.arange(len(some)) % 3 == 0
+    book, hedge, rise = programs.rises(found, spared)
+    assert set(zip(book.tolist(), hedge.tolist(), strict=True)) == {
+        (i, a) for i, used in enumerate(found.used) for a in used.tolist() if not spared[a]
+    }
+    for i, a, more in zip(book[::3].tolist(), hedge[::3].tolist(), rise[::3].tolist(), strict=True):
+        left = np.delete(everything, a)
+        without = certified_charge(books[i], lots[left], tails[left], market.legs)[1]
+        assert more == pytest.approx(without - exact[i], rel=1e-6, abs=1e-6 * exact[i])
+
+
+def test_progress_counts_the_books_of_every_pass(market: Market, library: list[Legs]) -> None:
     seen: list[tuple[int, int]] = []
     select_hedges(
         market.pnl,
@@ -162,12 +267,15 @@ def test_progress_counts_every_program(market: Market, library: list[Legs]) -> N
         market.legs,
         library[:50],
         people(market, count=8, seed=1),
+        people(market, count=8, seed=6),
         alpha=0.99,
-        settings=replace(SETTINGS, entering_rounds=2, thinning_rounds=1),
+        settings=replace(SETTINGS, tried_books=8, exchange_rounds=2),
         spots=2,
         progress=lambda done, most: seen.append((done, most)),
     )
-    assert seen[-1][0] == seen[-1][1] == len(seen) > 0
+    each = seen[0][0]
+    assert each == 8
+    assert seen == [(each * (i + 1), each * (1 + 2 * 5)) for i in range(11)]
 
 
 @pytest.mark.parametrize("empty", ["library", "books"])
@@ -180,6 +288,7 @@ def test_selection_of_nothing_or_for_nobody_is_no_error(
         market.legs,
         [] if empty == "library" else library[:200],
         np.zeros((0 if empty == "books" else 2, COLUMNS)),
+        np.zeros((0, COLUMNS)),
         alpha=0.99,
         settings=SETTINGS,
         spots=2,
@@ -214,10 +323,12 @@ def test_a_selection_for_another_listing_is_refused(market: Market) -> None:
     "wrong",
     [
         {"entering_rounds": 0},
-        {"thinning_rounds": -1},
-        {"thinning": 0.0},
-        {"thinning": 1.0},
-        {"sharing": -0.1},
+        {"tried_books": 0},
+        {"exchange_rounds": -1},
+        {"exchanged": 0.0},
+        {"exchanged": 1.1},
+        {"remembered": -0.1},
+        {"remembered": 1.0},
     ],
 )
 def test_atom_settings__out_of_range__are_refused(wrong: dict[str, Any]) -> None:
