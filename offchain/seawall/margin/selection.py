@@ -36,7 +36,7 @@ _LEAST_OF_GROSS = 0.02
 _SIZES = (32, 16)
 
 # How a rise of a book's charge counts: most for books charged little, and somewhat for those charged very much.
-_CONCAVITY, _WORST = 3.0, 0.03
+_CONCAVITY, _WORST = 3.0, 0.015
 
 
 def select_hedges(

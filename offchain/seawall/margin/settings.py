@@ -134,10 +134,10 @@ class AtomSettings:
     largest_ratio: int = 10
     neighbours: int = 3
     design_structures: int = 400
-    tried_books: int = 1_000
+    tried_books: int = 1_200
     entering_rounds: int = 5
     exchange_rounds: int = 5
-    exchanged: float = 0.1
+    exchanged: float = 0.5
     remembered: float = 0.5
 
     def __post_init__(self) -> None:
