@@ -103,8 +103,8 @@ def test_the_shortfall_of_past_moves_is_drawn_to_the_multiple_of_todays_volatili
         there = old > 1e-6 * sigma
         np.testing.assert_allclose(new[there], (old * factor)[there], rtol=1e-9)
         inside = there & (factor > tails.factor_min) & (factor < tails.factor_max)
-        aimed = old ** (1.0 - strength) * (multiple * sigma) ** strength
-        np.testing.assert_allclose(new[inside], aimed[inside], rtol=1e-9)
+        aimed = old[inside] ** (1.0 - strength) * (multiple * sigma[inside]) ** strength
+        np.testing.assert_allclose(new[inside], aimed, rtol=1e-9)
     np.testing.assert_array_equal(after.log_returns[-after.stress :], before.log_returns[-before.stress :])
 
 

@@ -95,19 +95,23 @@ class HedgeSearch:
         return list(solved.x[:columns] * gross / sizes), min(float(solved.fun), 1.0) * gross
 
     def whole(self, relaxed: Sequence[float], *, max_atoms: int) -> dict[int, int]:
-        """Return whole lots by hedge, the better of both roundings, at most `max_atoms` of them."""
+        """Return whole lots by hedge, the better of both roundings, at most `max_atoms` of them.
+
+        Where neither saves anything, as with few lots, hedges are set one after the other beginning with none.
+        """
         down = {a: int(theta) for a, theta in enumerate(relaxed) if theta >= 1}
         near = {a: round(theta) for a, theta in enumerate(relaxed) if theta >= 0.5}
-        rounded = [self.improve(theta, range(len(self.hedges))) for theta in (down, near)]
-        kept = []
-        for theta in rounded:
-            if len(theta) > max_atoms:
-                saving = {a: self.cost({**theta, a: 0}) - self.cost(theta) for a in theta}
-                chosen = sorted(theta, key=lambda a: (-saving[a], a))[:max_atoms]
-                kept.append(self.improve({a: theta[a] for a in chosen}, chosen))
-            else:
-                kept.append(theta)
-        return min(kept, key=self.cost)
+        best = min((self._improved(theta, max_atoms) for theta in (down, near)), key=self.cost)
+        return best if self.cost(best) < self.cost({}) else self._improved({}, max_atoms)
+
+    def _improved(self, theta: Mapping[int, int], max_atoms: int) -> dict[int, int]:
+        """Return whole lots improved hedge by hedge, of at most so many hedges, those that save most."""
+        found = self.improve(theta, range(len(self.hedges)))
+        if len(found) <= max_atoms:
+            return found
+        saving = {a: self.cost({**found, a: 0}) - self.cost(found) for a in found}
+        chosen = sorted(found, key=lambda a: (-saving[a], a))[:max_atoms]
+        return self.improve({a: found[a] for a in chosen}, chosen)
 
     def rest(self, theta: Mapping[int, int]) -> Lots:
         """Return the lots left by instrument."""
