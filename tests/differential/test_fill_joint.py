@@ -14,9 +14,11 @@ def world() -> FillWorld:
     return FillWorld()
 
 
-@given(seed=st.integers(0, 2**32))
-def test_INV_10_a_fill_of_two_accounts_equals_the_reference(world: FillWorld, seed: int) -> None:
-    event(world.both(fill_case(seed)))
+@given(seed=st.integers(0, 2**32), unlike=st.booleans())
+def test_INV_10_a_fill_of_two_accounts_equals_the_reference(
+    world: FillWorld, seed: int, unlike: bool
+) -> None:
+    event(world.both(fill_case(seed, unlike=unlike)))
 
 
 @pytest.mark.parametrize("first", range(0, 120, 30))

@@ -55,16 +55,36 @@ FOUND = {
     21210: "TooManyPositions",
 }
 
+# The same between manifests and books that are further apart than they ever would be. Of the first three, all of the
+# book goes after an attempt at a part of it, and some of it is of instruments that were replaced.
+FOUND_UNLIKE = {
+    279: "PriceNotFresh",
+    318: "PriceNotFresh",
+    1527: "PriceNotFresh",
+    10: "InitialMargin",
+    15: "part, goes on",
+    17: "ZeroLots",
+    19: "part, ended",
+    22: "LotsOutOfRange",
+    23: "LossUnproven",
+    38: "all, goes on",
+    40: "ProofSpent",
+    87: "all, ended",
+    150: "HealthFell",
+}
+
 
 @pytest.fixture(scope="module")
 def world() -> SaleWorld:
     return SaleWorld()
 
 
-@given(seed=st.integers(0, 2**32))
-def test_INV_19_a_purchase_equals_the_reference(world: SaleWorld, seed: int) -> None:
-    event(world.both(sale_case(seed)))
+@given(seed=st.integers(0, 2**32), unlike=st.booleans())
+def test_INV_19_a_purchase_equals_the_reference(world: SaleWorld, seed: int, unlike: bool) -> None:
+    event(world.both(sale_case(seed, unlike=unlike)))
 
 
 def test_INV_19_purchases_of_every_outcome_equal_the_reference(world: SaleWorld) -> None:
     assert {seed: world.both(sale_case(seed)) for seed in FOUND} == FOUND
+    found = {seed: world.both(sale_case(seed, unlike=True)) for seed in FOUND_UNLIKE}
+    assert found == FOUND_UNLIKE

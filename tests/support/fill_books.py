@@ -31,13 +31,36 @@ def _positions(rng: random.Random, page: Page, count: int) -> list[Position]:
     return held
 
 
-def random_book(rng: random.Random, pages: dict[int, Page], ids: Sequence[int]) -> Book:
+def _with_former(rng: random.Random, page: Page, held: list[Position], room: int) -> list[Position]:
+    """Return the positions, in any order, with some of instruments that were replaced.
+
+    Such a one may stand beside its successor in the same slot, or in a slot that the page no longer has.
+    """
+    share, twice = rng.choice((0.0, 0.03, 0.3)), rng.choice((0.0, 0.0, 0.3))
+    moved = [p._replace(generation=p.generation ^ 2) if rng.random() < share else p for p in held]
+    beside = [
+        p._replace(generation=p.generation ^ 1, lots=rng.choice((p.lots, -p.lots, 1, 2**20)))
+        for p in held
+        if rng.random() < twice
+    ]
+    if rng.random() < 0.05 and len(page.records) < 255:
+        beside.append(Position(len(page.records), 1, rng.choice((-1, 7))))
+    every = [*moved, *beside[: max(room - len(moved), 0)]]
+    return rng.sample(every, len(every))
+
+
+def random_book(
+    rng: random.Random, pages: dict[int, Page], ids: Sequence[int], *, unlike: bool = False
+) -> Book:
+    """Return a book on some of the pages; if `unlike`, with many positions of instruments that were replaced."""
     room = rng.choice((128, 63, 64))
     chosen = rng.sample(list(ids), min(len(ids), rng.choice((0, 1, 1, 2, 3, 5, 6))))
     book: dict[int, list[Position]] = {}
     for i in chosen:
         most = rng.choice((1, 2, 5, 20, 64))
         held = _positions(rng, pages[i], min(most, room))
+        if unlike:
+            held = _with_former(rng, pages[i], held, room)
         room -= len(held)
         if held:
             book[i] = held

@@ -122,17 +122,17 @@ def _at_the_edge(
     return max(-CASH_END, min(CASH_END - 1, wanted - asked.equity + paid + off))
 
 
-def fill_case(seed: int) -> FillCase:
-    """Return a case; every seed has one."""
+def fill_case(seed: int, *, unlike: bool = False) -> FillCase:
+    """Return a case; every seed has one. If `unlike`, manifests and books are further apart than they ever would be."""
     rng = random.Random(seed)
     aimed = rng.random() < 0.6  # at the baseline's requirement of one account
     ids = rng.sample(range(24), rng.choice((1, 2, 3, 4) if aimed else (1, 2, 3, 4, 8, 14)))
     spots = [max(20, rng.getrandbits(rng.choice((10, 16, 24, 34)))) for _ in range(3)]
-    young, aged = random_manifests(rng, ids, spots, aimed)
+    young, aged = random_manifests(rng, ids, spots, aimed, unlike=unlike)
     pages = {i: young.pages.get(i) or aged.pages[i] for i in ids if i in young.pages or i in aged.pages}
     if not pages:
-        return fill_case(seed + 2**40)
-    books = [random_book(rng, pages, list(pages)) for _ in range(2)]
+        return fill_case(seed + 2**40, unlike=unlike)
+    books = [random_book(rng, pages, list(pages), unlike=unlike) for _ in range(2)]
     if rng.random() < 0.3:
         books[1] = books[0].copy()
         books[1] = Book(

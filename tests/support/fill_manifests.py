@@ -85,8 +85,41 @@ def _older(page: Page, rng: random.Random, lanes: int, harsh: bool, aimed: bool)
     return replace(page, head=head, records=tuple(fitted), atoms=atoms)
 
 
+def _settling(page: Page, other: Page, rng: random.Random) -> tuple[Page, Page]:
+    """Return both pages with some instruments of both in their settlement window or spot, on the same terms."""
+    mine, theirs = list(page.records), list(other.records)
+    for slot in range(min(len(mine), len(theirs))):
+        if rng.random() < 0.2:
+            terms = rng.choice(
+                ({"kind": Kind.SPOT, "expiry_hour": 0}, {"kind": Kind.CALL, "expiry_hour": HOUR})
+            )
+            mine[slot], theirs[slot] = replace(mine[slot], **terms), replace(theirs[slot], **terms)
+    return replace(page, records=tuple(mine)), replace(other, records=tuple(theirs))
+
+
+def _unlike(
+    rng: random.Random, young: ManifestState, aged: ManifestState
+) -> tuple[ManifestState, ManifestState]:
+    """Return manifests further apart than a registry allows: in underlying, in length, in pages that they have."""
+    share = {name: rng.choice((0.0, 0.0, 0.4)) for name in ("settling", "underlying", "rows", "gone")}
+    current, old = dict(young.pages), dict(aged.pages)
+    for i in [i for i in current if i in old]:
+        if rng.random() < share["settling"]:
+            current[i], old[i] = _settling(current[i], old[i], rng)
+        if rng.random() < share["underlying"]:
+            other = (old[i].head.underlying + 1) % 3
+            old[i] = replace(old[i], head=replace(old[i].head, underlying=other))
+        if rng.random() < share["rows"]:
+            kept = rng.randint(1, len(old[i].records))
+            old[i] = replace(old[i], records=old[i].records[:kept], atoms=())
+    for pages in (current, old):
+        if len(pages) > 1 and rng.random() < share["gone"] / 2:
+            del pages[rng.choice(list(pages))]
+    return replace(young, pages=current), replace(aged, pages=old)
+
+
 def random_manifests(
-    rng: random.Random, ids: Sequence[int], spots: Sequence[int], aimed: bool
+    rng: random.Random, ids: Sequence[int], spots: Sequence[int], aimed: bool, *, unlike: bool = False
 ) -> tuple[ManifestState, ManifestState]:
     lane_words, light = rng.choice((1, 2, 4)), aimed or rng.random() < 0.5
     odd = 0.08 if rng.random() < 0.3 and not aimed else 0.0
@@ -141,6 +174,8 @@ def random_manifests(
     mature = rng.random() < (0.02 if aimed else 0.12)
     young = ManifestState(as_of=NOW - 40, activated_at=NOW - 30, mature=mature, pages=current, epoch=9)
     aged = ManifestState(as_of=NOW - 4_000, activated_at=NOW - 3_900, mature=True, pages=old, epoch=8)
+    if unlike:
+        young, aged = _unlike(rng, young, aged)
     if young.mature and rng.random() < 0.7:
         aged = young
     if rng.random() < 0.02:

@@ -139,17 +139,17 @@ def _at_the_edge(rng: random.Random, case: SaleCase) -> int:
     return max(1 - CASH_END, case.accounts[BUYER].cash - spare)
 
 
-def sale_case(seed: int) -> SaleCase:
-    """Return a case; every seed has one."""
+def sale_case(seed: int, *, unlike: bool = False) -> SaleCase:
+    """Return a case; every seed has one. If `unlike`, manifests and books are further apart than they ever would be."""
     rng = random.Random(seed)
     live = rng.random() < 0.7  # nothing stale, settling or missing but by chance
     ids = rng.sample(range(24), rng.choice((1, 2, 3, 4) if live else (1, 2, 3, 8)))
     spots = [max(20, rng.getrandbits(rng.choice((10, 16, 24, 34)))) for _ in range(3)]
-    young, aged = random_manifests(rng, ids, spots, live)
+    young, aged = random_manifests(rng, ids, spots, live, unlike=unlike)
     pages = {i: young.pages.get(i) or aged.pages[i] for i in ids if i in young.pages or i in aged.pages}
-    sold = random_book(rng, pages, list(pages)) if pages else Book()
+    sold = random_book(rng, pages, list(pages), unlike=unlike) if pages else Book()
     if not sold:
-        return sale_case(seed + 2**40)
+        return sale_case(seed + 2**40, unlike=unlike)
     if rng.random() < 0.8:
         sold = Book(
             {
@@ -157,7 +157,7 @@ def sale_case(seed: int) -> SaleCase:
                 for i, held in sold.pages.items()
             }
         )
-    bought = _related(rng, sold, random_book(rng, pages, list(pages)))
+    bought = _related(rng, sold, random_book(rng, pages, list(pages), unlike=unlike))
     stale = not live and rng.random() < 0.5
     prices = {
         u: Price(
