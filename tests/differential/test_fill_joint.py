@@ -30,3 +30,10 @@ def test_INV_10_fills_at_the_edge_of_either_manifest_equal_the_reference(
             world.both(fill_case(seed))
         except AssertionError as error:
             raise AssertionError(f"seed {seed}") from error
+
+
+@pytest.mark.parametrize("seed", [401, 730, 1_058, 1_177])
+def test_INV_10_a_page_of_another_underlying_in_the_baseline_is_walked_by_itself(
+    world: FillWorld, seed: int
+) -> None:
+    world.both(fill_case(seed, unlike=True))

@@ -132,7 +132,8 @@ def fill_case(seed: int, *, unlike: bool = False) -> FillCase:
     pages = {i: young.pages.get(i) or aged.pages[i] for i in ids if i in young.pages or i in aged.pages}
     if not pages:
         return fill_case(seed + 2**40, unlike=unlike)
-    books = [random_book(rng, pages, list(pages), unlike=unlike) for _ in range(2)]
+    former = unlike and rng.random() < 0.4  # who holds what was replaced may only reduce
+    books = [random_book(rng, pages, list(pages), unlike=former) for _ in range(2)]
     if rng.random() < 0.3:
         books[1] = books[0].copy()
         books[1] = Book(
