@@ -32,10 +32,13 @@ def plain_web3(provider: BaseProvider) -> Web3:
 
 
 def redact_url(url: str) -> str:
-    """Return scheme, host and port of a URL; what follows often holds an access key."""
-    parts = urlsplit(url)
+    """Return scheme, host and port of a URL; what follows often holds an access key. Of what is no URL, nothing."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # as where a password has no @ behind it
+        return "***"
     host = parts.hostname or "?"
-    port = f":{parts.port}" if parts.port else ""
     hidden = "/***" if parts.path.strip("/") or parts.query or parts.username else ""
     return f"{parts.scheme}://{host}{port}{hidden}"
 
@@ -50,8 +53,9 @@ def connect(url: str, *, chain_id: int | None = None, timeout_s: float = 10.0) -
     RpcError
         When nothing answers.
     """
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise ConfigError(f"not an RPC URL: {redact_url(url)}. Fix: give http://host:port or https://...")
+    shown = redact_url(url)
+    if not shown.startswith(("http://", "https://")) or not urlsplit(url).hostname:
+        raise ConfigError(f"not an RPC URL: {shown}. Fix: give http://host:port or https://...")
     provider = HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None)
     w3 = plain_web3(provider)
     with calling("eth_chainId", where=redact_url(url)):
@@ -111,6 +115,7 @@ def calling(what: str, *, where: str = "the node") -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
+    """Return why in few words; what `requests` says itself names the whole URL, access key and all."""
     text = str(error) or type(error).__name__
     for sign, reason in (
         ("Connection refused", "connection refused"),
@@ -120,4 +125,7 @@ def _reason(error: BaseException) -> str:
     ):
         if sign in text:
             return reason
+    if isinstance(error, requests.RequestException):
+        status = None if error.response is None else error.response.status_code
+        return type(error).__name__ if status is None else f"HTTP status {status}"
     return text.splitlines()[0][:200]

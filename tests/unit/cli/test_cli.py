@@ -12,10 +12,11 @@ from typing import Any
 
 import click
 import pytest
+import requests
 
 from seawall import cli
 from seawall.chain.deployment import Deployment
-from seawall.chain.rpc import connect, connect_any
+from seawall.chain.rpc import calling, connect, connect_any
 from seawall.errors import ConfigError, EquivocationRisk, RpcError, SeawallError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -149,6 +150,32 @@ def test_one_endpoint_that_answers_is_enough(node: str, closed_port: int) -> Non
 def test_access_keys_in_urls_stay_out_of_messages(closed_port: int) -> None:
     with pytest.raises(RpcError) as caught:
         connect(f"http://127.0.0.1:{closed_port}/v2/s3cret?key=s3cret")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (requests.HTTPError("401 Client Error: Unauthorized for url: https://node/v3/s3cret"), "HTTPError"),
+        (
+            requests.exceptions.SSLError("Max retries exceeded with url: /v3/s3cret (Caused by ...)"),
+            "SSLError",
+        ),
+        (requests.exceptions.InvalidURL("Invalid URL 'https://s3cret'"), "InvalidURL"),
+    ],
+)
+def test_what_a_request_says_of_its_failure_gives_no_access_key_away(error: Exception, says: str) -> None:
+    with pytest.raises(RpcError, match=says) as caught, calling("eth_chainId"):
+        raise error
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:s3cret", "http://[s3cret", "ftp://node/s3cret", "s3cret", "http:///v3/s3cret"]
+)
+def test_a_malformed_url_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        connect(url)
     assert "s3cret" not in str(caught.value)
 
 
