@@ -15,6 +15,8 @@ from seawall.market.readers import read_candles
 
 __all__ = ["read_bars", "read_csv"]
 
+_LAST_S = 1 << 40  # as far as pages count seconds; milliseconds lie beyond
+
 
 def read_bars(path: Path, *, now_s: int | None = None) -> Bars:
     """Return joint bars of a file in either form, or of all files of candles in a folder.
@@ -45,8 +47,9 @@ def read_csv(path: Path) -> Bars:
 
     The header is ``known_at,BTC.close,BTC.traded_value,ETH.close,...``; ``known_at`` is when the bar was complete, as
     seconds since 1970 or ISO 8601 in UTC; closes are settlement tokens for one unit, traded values settlement tokens
-    a bar. Rows in which a number is missing, not finite, or not positive are left out and counted; so are repeated
-    times. The bar length is the most common distance between rows.
+    a bar. Rows in which a number is missing, not finite, or not positive are left out and counted, as are those whose
+    time is no number of seconds since 1970 (of milliseconds) and repeated times. The bar length is
+    the most common distance between rows.
 
     Raises
     ------
@@ -105,9 +108,10 @@ def _numbers(row: list[str], time_column: int, columns: list[int]) -> tuple[int,
     try:
         time_s = _seconds(row[time_column])
         values = [float(row[c]) for c in columns]
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         return None
-    good = all(np.isfinite(values)) and all(v > 0 for v in values[0::2]) and all(v >= 0 for v in values[1::2])
+    good = 0 <= time_s < _LAST_S and all(np.isfinite(values))
+    good = good and all(v > 0 for v in values[0::2]) and all(v >= 0 for v in values[1::2])
     return (time_s, values) if good else None
 
 

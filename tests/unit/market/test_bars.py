@@ -41,6 +41,19 @@ def test_times_that_do_not_increase_are_refused() -> None:
         bars_of([[1.0], [2.0]], step_s=0)
 
 
+@pytest.mark.parametrize(
+    "time", [str(10**30), str(-(10**18)), "1700000000000", "-1", "0001-01-01T00:00:00+23:00"]
+)
+def test_a_row_whose_time_is_none_is_left_out(tmp_path: Path, time: str) -> None:
+    """It would be the newest, or be a million years of missing bars before the first."""
+    path = tmp_path / "bars.csv"
+    rows = ["1700000000,1,1", f"{time},2,1", "1700003600,3,1", "1700000000,4,1"]
+    path.write_text("\n".join(["known_at,A.close,A.traded_value", *rows]))
+    bars = read_csv(path)
+    assert bars.closes.tolist() == [[1.0], [3.0]]
+    assert bars.dropped == 2
+
+
 def test_an_unknown_symbol_is_named() -> None:
     with pytest.raises(DataError, match="DOGE"):
         embedded_bars(["BTC", "DOGE"])
