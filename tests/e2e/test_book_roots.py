@@ -237,9 +237,10 @@ def test_leaves_are_scaled_like_legs_when_the_bucket_binds(stage: Stage) -> None
         page = decode_page(payload)
         payloads.append(pack_page(replace(page, head=replace(page.head, lambda_bps=half.posted.lambda_bps))))
     proposal = stage.keepers[0].propose(view, half, epoch=view.epoch + 1)
-    stage.keepers[1].check_books(replace(proposal, payloads=tuple(payloads)), own, view)
-    with pytest.raises(ConsistencyError, match=r"is .*, own value"):
-        stage.keepers[1].check_books(proposal, own, view)
+    stage.keepers[1].check_books(replace(proposal, payloads=tuple(payloads)), half, view)
+    for pages in (tuple(payloads), own.payloads):  # by the follower's factor, whatever the pages say
+        with pytest.raises(ConsistencyError, match=r"is .*, own value"):
+            stage.keepers[1].check_books(replace(proposal, payloads=pages), own, view)
     with pytest.raises(ConsistencyError, match="different factors"):
         stage.keepers[1].check_books(replace(proposal, payloads=(payloads[0], own.payloads[1])), own, view)
 
