@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -19,6 +20,7 @@ from web3.exceptions import (
 from web3.middleware import AttributeDictMiddleware
 from web3.providers.base import BaseProvider
 from web3.providers.rpc import HTTPProvider
+from web3.types import RPCEndpoint, RPCResponse
 
 from seawall.chain.reverts import decode_revert, revert_data
 from seawall.errors import ConfigError, RpcError, SeawallError
@@ -56,7 +58,7 @@ def connect(url: str, *, chain_id: int | None = None, timeout_s: float = 10.0) -
     shown = redact_url(url)
     if not shown.startswith(("http://", "https://")) or not urlsplit(url).hostname:
         raise ConfigError(f"not an RPC URL: {shown}. Fix: give http://host:port or https://...")
-    provider = HTTPProvider(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None)
+    provider = _Node(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None)
     w3 = plain_web3(provider)
     with calling("eth_chainId", where=redact_url(url)):
         found = w3.eth.chain_id
@@ -90,6 +92,15 @@ def connect_any(urls: Sequence[str], *, chain_id: int | None = None, timeout_s: 
     if not found and last is not None:
         raise last
     return found
+
+
+class _Node(HTTPProvider):
+    """Raise `RpcError` when nothing answers, whoever asks: other errors end a process, and show the URL."""
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Send a request."""
+        with calling(str(method), where=redact_url(str(self.endpoint_uri))):
+            return super().make_request(method, params)
 
 
 @contextmanager

@@ -170,6 +170,17 @@ def test_what_a_request_says_of_its_failure_gives_no_access_key_away(error: Exce
     assert "s3cret" not in str(caught.value)
 
 
+def test_a_node_that_goes_away_is_an_error_one_waits_out_and_its_key_is_not_shown(
+    node: str, closed_port: int
+) -> None:
+    w3 = connect(node, chain_id=5)
+    w3.provider.endpoint_uri = f"http://127.0.0.1:{closed_port}/v3/s3cret"
+    for ask in (lambda: w3.eth.get_block("latest"), lambda: w3.eth.get_code("0x" + "11" * 20)):
+        with pytest.raises(RpcError, match="did not answer") as caught:
+            ask()
+        assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "url", ["http://user:s3cret", "http://[s3cret", "ftp://node/s3cret", "s3cret", "http:///v3/s3cret"]
 )
