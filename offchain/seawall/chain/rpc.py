@@ -102,6 +102,15 @@ class _Node(HTTPProvider):
         with calling(str(method), where=redact_url(str(self.endpoint_uri))):
             return super().make_request(method, params)
 
+    def is_connected(self, show_traceback: bool = False) -> bool:
+        """Say whether the node answers."""
+        try:
+            return super().is_connected(show_traceback)
+        except RpcError:
+            if show_traceback:
+                raise
+            return False
+
 
 @contextmanager
 def calling(what: str, *, where: str = "the node") -> Iterator[None]:
