@@ -22,7 +22,7 @@ from seawall.keeper.observing import with_hedges
 from seawall.keeper.requests import RequestFolder
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
-from seawall.keeper.view import ChainView
+from seawall.keeper.view import ChainView, block_time
 from seawall.keeper.watch import Watch, watch_model
 from seawall.market.bars import Bars
 from seawall.market.implied import ImpliedQuotes
@@ -259,9 +259,9 @@ class Keeper:
         """Return the books at the end of a snapshot block, which must not be much older than the view."""
         if block == view.block_number:
             return view.books
-        eth = self._system.oracle.w3.eth
-        newest = int(eth.block_number)
-        age = view.timestamp - int(eth.get_block(block)["timestamp"]) if block <= newest else 0
+        w3 = self._system.oracle.w3
+        newest = int(w3.eth.block_number)
+        age = view.timestamp - block_time(w3, block) if block <= newest else 0
         if block > newest or age > self._settings.book_age_s:
             raise ConsistencyError(
                 f"will not sign: books of block {block} are {age} s old, or not there yet at block {newest}"

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from eth_utils.address import to_checksum_address
+from web3 import Web3
+from web3.exceptions import BlockNotFound
 
 from seawall.chain.contracts import System
+from seawall.errors import ConsistencyError
 from seawall.keeper.accounts import AccountBook, find_holders, lots_of, read_books
 from seawall.keeper.policy import ProbeRange
 from seawall.page.decode import Head, Page, decode_page
@@ -21,6 +24,7 @@ __all__ = [
     "InstrumentTerms",
     "PageView",
     "UnderlyingView",
+    "block_time",
     "instrument_columns",
 ]
 
@@ -280,3 +284,17 @@ def instrument_columns(pages: tuple[PageView, ...]) -> dict[tuple[int, int, int]
     """Return a column for every listed (page, slot, generation), in order of page and slot."""
     listed = ((page.page_id, slot, t.generation) for page in pages for slot, t in enumerate(page.instruments))
     return {instrument: column for column, instrument in enumerate(listed)}
+
+
+def block_time(w3: Web3, block: int) -> int:
+    """Return when a block was made, seconds since 1970.
+
+    Raises
+    ------
+    ConsistencyError
+        If the node does not have it: it is not there yet, or no more.
+    """
+    try:
+        return int(w3.eth.get_block(block)["timestamp"])
+    except BlockNotFound as error:
+        raise ConsistencyError(f"will not sign: the node has no block {block} to read books of") from error
