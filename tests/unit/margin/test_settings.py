@@ -17,6 +17,7 @@ PURE = {
     "dataclasses",
     "enum",
     "fractions",
+    "highspy",
     "itertools",
     "numpy",
     "scipy",
