@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from scipy.sparse import csr_array
 from tests.bench.epochs import epoch_report
+from tests.bench.simple_lanes import simple_lanes
 from tests.support.data import data_folder
 from tests.support.families import FAMILIES
 from tests.support.real_chain import ALPHA, FILES, SPOT_TICKS, RealChain, real_chain, traders
@@ -30,6 +31,7 @@ from seawall.margin.structures import Legs, structures, verticals
 __all__ = ["chains_report", "choose", "clique", "lane_table", "midpoints", "upper_table"]
 
 LIVE, UNSEEN, CERTIFIED = 1_000, 4_000, 300
+ALIKE = 3_000  # further books, which simpler searches are given
 OTHER_DRAWS = (6, 7, 8)  # of unseen books: medians of one differ by .01 to .02 from those of another
 DESIGN = 8_192  # books as people hold them, by default of the portfolio's model
 PAIRED = 500  # live books of which all pairs are looked at: a bound for these is one for all
@@ -85,20 +87,27 @@ def lane_table(found: RealChain) -> None:
     print(
         f"  {'lanes, live books':<34}{'live least/1%/50%':>24}{'unseen 1%/50%':>18}{'s':>6}  first experiments"
     )
+
+    def row(name: str, values: Floats, held: Floats, seconds: float, lab: str) -> tuple[Floats, Floats]:
+        seen, other = (lane_bound(values, books) / _BOOK_TICKS for books in (held, unseen))
+        covered = f"{quantiles(seen, (0, 0.01, 0.5)):>24}{quantiles(other, (0.01, 0.5)):>18}"
+        print(f"  {name:<34}{covered}{seconds:>6.1f}  {lab}")
+        return seen, other
+
     for count, held in ((32, live), (64, live), (128, live), (64, live[:300])):
         values, seconds = choose(found, held, LaneSettings(lanes=count))
-        seen, other = (lane_bound(values, books) / _BOOK_TICKS for books in (held, unseen))
         lab = LAB_LANES[count] if len(held) == LIVE else ".91"
-        print(
-            f"  {f'{count}, {len(held):,}':<34}{quantiles(seen, (0, 0.01, 0.5)):>24}"
-            f"{quantiles(other, (0.01, 0.5)):>18}{seconds:>6.1f}  {lab}"
-        )
+        seen, other = row(f"{count}, {len(held):,}", values, held, seconds, lab)
         if count == 64 and len(held) == LIVE:
             by_family = [
                 f"{name} {np.quantile(other[family == i], 0.01):.2f}" for i, name in enumerate(FAMILIES)
             ]
             least = float(seen.min())
     print(f"  unseen 1% by family, 64 lanes: {', '.join(by_family)}")
+    alike = drawn(found, ALIKE, seed=3)[0]
+    print(f"  64 lanes by simpler searches: for live books, and for {ALIKE:,} like the unseen ones too")
+    for name, values, seconds in simple_lanes(found, live / _BOOK_TICKS, alike / _BOOK_TICKS, count=64):
+        row(f"  {name}", values, live, seconds, "")
     for part in (1e-5, 1e-3):
         dust = drawn(found, 400, seed=5)[0] * part
         values, _ = choose(found, np.concatenate([live, dust]), LaneSettings())

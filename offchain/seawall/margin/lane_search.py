@@ -59,16 +59,23 @@ class LaneSearch:
         self.rows = reduced_rows(self.cube, np.concatenate(some), self.weights, tail=1.0 - self.alpha)
         self.part = np.ascontiguousarray(self.cube[self.rows]), self.weights[self.rows]
 
-    def add_live(self, live: Floats) -> None:
-        """Add the live books that count, by their expected shortfall; the largest may be starts."""
+    def add_live(self, live: Floats) -> Floats:
+        """Add the live books that count, by their expected shortfall, and return them; the largest may be starts.
+
+        Those that do not count change nothing, not a bit.
+        """
         settings = self.settings
-        shortfall, means = priced_books(self.cube, self.weights, live, tail=1.0 - self.alpha)
-        keep = self._coverable(live, shortfall, settings.minimum_book_es)
-        keep[keep] = all_but_dust(shortfall[keep], share=settings.dust_share)
-        size = shortfall[keep]
+        size, means = priced_books(self.cube, self.weights, live, tail=1.0 - self.alpha)
+        keep = self._coverable(live, size, settings.minimum_book_es)
+        keep[keep] = all_but_dust(size[keep], share=settings.dust_share)
+        if not keep.all():
+            # what else is priced at once shows in the last digits
+            live = live[keep]
+            size, means = priced_books(self.cube, self.weights, live, tail=1.0 - self.alpha)
         starts = np.argsort(-size, kind="stable")[: settings.candidate_books // 2]
         log_weight = np.log(size / max(size.sum(), 1e-300))
-        self._add(live[keep] / size[:, None], means[keep], log_weight, settings.sharpness_end, starts)
+        self._add(live / size[:, None], means, log_weight, settings.sharpness_end, starts)
+        return live
 
     def add_design(self, design: Floats) -> None:
         """Add design books, all alike; starts are spread evenly over their kinds."""

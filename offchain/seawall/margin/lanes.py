@@ -109,8 +109,7 @@ def choose_lanes(
     design = design_books(cube, probabilities, random_books=settings.random_design_books, seed=seed)
     if structures is not None:
         design = np.concatenate([design, checked(structures, name="structures", shape=(None, cube.shape[1]))])
-    search.reduce(live, design)
-    search.add_live(live)
+    search.reduce(search.add_live(live), design)
     search.add_design(design)
     measures, ratio = search.run()
     return Lanes(values=measures @ cube, measures=measures, adversarial_ratio=ratio)
