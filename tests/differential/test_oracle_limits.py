@@ -196,9 +196,12 @@ def test_the_probe_is_marked_near_the_feed(world: OracleWorld, direction: int) -
 
 
 def test_the_basis_is_measured_at_the_feed_not_at_the_page(world: OracleWorld) -> None:
-    pages = world.pages()
-    pages[0] = recorded(world.page(0, spot=SPOTS[0] * 97 // 100), mark=SPOTS[0])
-    refused(world, "BasisTooWide", pages)
+    pages, spot = world.pages(), SPOTS[0] * 97 // 100
+    edge = SPOTS[0] * BOUNDS[4] // 1_000_000
+    pages[0] = recorded(world.page(0, spot=spot), mark=spot + edge)
+    world.oracle.previewActivate(world.propose(pages).as_tuple())
+    pages[0] = recorded(world.page(0, spot=spot), mark=spot + edge + 1)
+    assert refused(world, "BasisTooWide", pages).args_ == (0, SPOTS[0] + edge + 1, SPOTS[0])
 
 
 @pytest.mark.parametrize("matured", [False, True], ids=["current", "baseline"])
