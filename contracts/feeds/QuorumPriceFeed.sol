@@ -79,7 +79,7 @@ abstract contract QuorumPriceFeed is IQuorumPriceFeed, AccessManaged, EIP712 {
     function push(uint256 packedUnderlyings, uint256 count, SignedBatch[] calldata batches) external {
         require(count <= MAX_BATCH_UNDERLYINGS, TooManyUnderlyings(count));
         uint256 observedAt = _verify(packedUnderlyings, count, batches);
-        _tickClock(observedAt);
+        bool newer = _tickClock(observedAt);
         uint256[] memory column = new uint256[](batches.length);
         uint256 previous = 0;
         for (uint256 i; i < count; ++i) {
@@ -89,12 +89,15 @@ abstract contract QuorumPriceFeed is IQuorumPriceFeed, AccessManaged, EIP712 {
             for (uint256 j; j < batches.length; ++j) column[j] = batches[j].prices[i];
             Median.sort(column);
             uint256 median = Median.ofSorted(column);
-            if (column[0] != 0 && median <= MAX_PRICE_TICKS && _accepts(underlying, median)) {
+            bool usable = observedAt > quotes[underlying].observedAt && column[0] != 0 && median <= MAX_PRICE_TICKS;
+            if (usable && _accepts(underlying, median)) {
                 _record(underlying, median, observedAt);
+                newer = true;
             } else {
                 emit PriceSkipped(underlying, observedAt);
             }
         }
+        require(newer, BatchNotNewer(observedAt, clock.lastBatchAt));
     }
 
     /// @inheritdoc IVaultPriceFeed
@@ -206,14 +209,15 @@ abstract contract QuorumPriceFeed is IQuorumPriceFeed, AccessManaged, EIP712 {
         require(oldest + MAX_BATCH_AGE >= block.timestamp, BatchTooOld(oldest, block.timestamp));
     }
 
-    /// @dev Adds the gap since the last batch, unless it is too long to have been live.
-    function _tickClock(uint256 observedAt) private {
+    /// @dev Adds the gap since the newest batch, unless it is too long to have been live; says whether there is any.
+    function _tickClock(uint256 observedAt) private returns (bool newer) {
         Clock memory current = clock;
-        require(observedAt > current.lastBatchAt, BatchNotNewer(observedAt, current.lastBatchAt));
+        if (observedAt <= current.lastBatchAt) return false;
         uint256 gap = observedAt - current.lastBatchAt;
         if (gap <= MAX_BATCH_AGE) current.liveSeconds += uint64(gap);
         current.lastBatchAt = uint40(observedAt);
         clock = current;
+        return true;
     }
 
     /// @dev Whether these are an underlying and an hour that a record can name.

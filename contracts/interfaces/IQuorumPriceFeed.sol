@@ -28,7 +28,8 @@ interface IQuorumPriceFeed is IVaultPriceFeed {
     event SignersChanged(address[] signers, uint256 threshold);
 
     /// @notice Stores the medians of k or more batches. Anyone. A relayer leaves laggards out.
-    /// @dev An underlying that any signer has no price for, or whose median is above 2^40 - 1, keeps its old price and grows stale.
+    /// @dev An underlying that any signer has no price for, or whose median is above 2^40 - 1, keeps its old price and grows stale, until other
+    /// batches are pushed: one that has a price as new as theirs keeps it, so who pushes first stops nobody. Reverts with BatchNotNewer if nothing is newer.
     /// @param packedUnderlyings Underlying i in bits 8 i .. 8 i + 7, strictly increasing.
     /// @param count Underlyings, at most 32.
     /// @param batches By distinct current signers in increasing order of address.

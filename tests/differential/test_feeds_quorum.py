@@ -206,6 +206,34 @@ def test_a_laggard_can_be_left_out(world: Prices) -> None:
     world.feed.push(0x020100, 3, [world.batch(1, FAIR), world.batch(2, FAIR)])
 
 
+@pytest.mark.parametrize("lag", [0, 5])
+def test_INV_16_a_signer_who_is_always_first_and_names_no_price_stops_no_underlying(
+    world: Prices, lag: int
+) -> None:
+    """It pushes what a quorum of the honest has signed but one, of whom it takes the place, before they do."""
+    for _ in range(5):
+        world.evm.advance(60)
+        world.tell()
+        first, second = world.batch(0, FAIR), world.batch(1, FAIR, age=lag)
+        world.feed.push(0x020100, 3, [first, world.batch(3, [0, *FAIR[1:]])])
+        assert world.feed.price(0).observedAt < world.evm.timestamp - lag
+        world.feed.push(0x020100, 3, [first, second])
+        assert world.feed.price(0).observedAt == world.evm.timestamp - lag
+        assert world.feed.price(1).observedAt == world.feed.lastBatchAt() == world.evm.timestamp
+    assert world.feed.liveSeconds() == 4 * 60
+
+
+def test_a_batch_moves_no_price_back_whatever_else_it_is_worth(world: Prices) -> None:
+    world.push([0, *FAIR[1:]], [0, *FAIR[1:]], age=5)
+    other = [price + 1 for price in FAIR]
+    world.push(other, other, age=9)
+    assert world.prices() == [other[0], *FAIR[1:]]
+    assert [world.feed.price(underlying).observedAt for underlying in ANCHORED] == [NOW - 9, NOW - 5, NOW - 5]
+    assert (world.feed.lastBatchAt(), world.feed.liveSeconds()) == (NOW - 5, 0)
+    with pytest.raises(Revert, match="BatchNotNewer"):
+        world.push(FAIR, FAIR, age=9)
+
+
 # Anchors
 
 
