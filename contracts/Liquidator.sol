@@ -111,9 +111,11 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     {
         uint256 left = Math.saturatingSub(DELEVERAGE_SECONDS, _liveSince(_wordInAuction(account)));
         require(left == 0, TooEarly(left));
-        (, uint256 maintenance,) = _unhealthy(account, certificates);
+        (int256 equity, uint256 maintenance,) = _unhealthy(account, certificates);
+        if (equity < 0) _requireLossProven(account, equity, maintenance);
         VAULT.deleverage(account, opposite, page, slot, lots);
-        (int256 equity, uint256 maintenanceAfter,,) = VAULT.provenHealth(account, certificates);
+        uint256 maintenanceAfter;
+        (equity, maintenanceAfter,,) = VAULT.provenHealth(account, certificates);
         require(maintenanceAfter <= maintenance, HealthFell(account, equity, maintenanceAfter));
         _settled(account, equity, maintenanceAfter);
     }

@@ -68,6 +68,7 @@ interface ILiquidator {
     function book(bytes32 account) external;
 
     /// @notice Closes lots at the live mark against an account with the opposite position, after an hour at the largest premium. Anyone.
+    /// @dev Of an account without equity only what the baseline bears out, as in a purchase: the fund fills what the last of its lots leaves.
     /// @param certificates Those of the account in auction.
     function deleverage(bytes32 account, bytes32 opposite, uint256 page, uint256 slot, uint256 lots, Certificate[] calldata certificates)
         external;

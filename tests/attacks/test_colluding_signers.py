@@ -9,6 +9,7 @@ from tests.support.market import SPOT
 from tests.support.system import GOVERNOR, GUARDIAN, TOKEN, System, signer
 
 from seawall.reference.certificate import certificate_words
+from seawall.reference.liquidator import DELEVERAGE_S
 
 HOUR_S = 60 * MINUTE_S
 
@@ -81,6 +82,29 @@ def test_a_forged_loss_is_not_paid_by_the_fund(system: System, hedged: bytes) ->
     system.liquidator.buy(hedged, keeper, WAD, ANY_PRICE, (spread(200),), (), sender=KEEPER)
     assert (system.fund.totalAssets(), system.vault.deficit()) == (fund, 0)
     assert system.equity(hedged) >= 0
+
+
+def test_a_forged_loss_is_not_paid_by_closing_lots_against_others_either(system: System) -> None:
+    """An account that nobody bought for hours owes nothing to anybody, until a young manifest says that it does."""
+    account, maker = system.open(ATTACKER, 1_100), system.open(MAKER, 1_000_000)
+    system.trade(account, maker, lots=100, slot=1)
+    system.move(0, SPOT * 90 // 100)
+    start(system, account)
+    system.publish()
+    system.advance(DELEVERAGE_S)
+    forge(system, {(0, 1): -200}, legs={(0, 1): 0.0})
+    equity, _, maintenance = margin(system, account)
+    assert equity < 0 < margin(system, account, baseline=True)[0] - equity - maintenance
+    fund = system.fund.totalAssets()
+    for lots in (100, 1):
+        with pytest.raises(Revert, match="LossUnproven"):
+            system.liquidator.deleverage(account, maker, 0, 1, lots, ())
+    assert (system.fund.totalAssets(), system.vault.deficit()) == (fund, 0)
+    tick(system)
+    system.oracle.dropCurrent(sender=GUARDIAN)
+    system.liquidator.deleverage(account, maker, 0, 1, 100, ())
+    assert (system.fund.totalAssets(), system.vault.deficit()) == (fund, 0)
+    assert system.cash(account) > 0
 
 
 def test_a_true_loss_is_sold_at_once(system: System) -> None:

@@ -139,6 +139,8 @@ class Liquidator:
         require(live >= DELEVERAGE_S, "TooEarly", DELEVERAGE_S - live)
         with self.vault.atomic():
             before = self._unhealthy(key, certificates)
+            if before.equity < 0:
+                self._require_loss_proven(key, before)
             deleverage(self.vault, key, opposite, page=page, slot=slot, lots=lots, sender=self.address)
             after = self.vault.health(key, certificates)
             require(
