@@ -283,6 +283,12 @@ class EngineWorld:
         self.evm.put_code(address, b"\0" + payload)
         return address
 
+    def put_broken(self, page: Page, page_id: int, *, baseline: bool) -> None:
+        """Let a manifest have a page of which the oracle says another length than it has."""
+        address = int(self.put_page(pack_page(page)), 16)
+        rows = len(page.records) ^ 1
+        self.oracle.setPage(baseline, page_id, address | page.head.underlying << 160 | rows << 168)
+
     def _put_manifest(self, manifest: ManifestState | None, *, baseline: bool) -> None:
         if manifest is None:
             return

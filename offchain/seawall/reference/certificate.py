@@ -138,7 +138,9 @@ class Residual:
         require(root != EMPTY_ROOT and certificate.book_shortfall < _SHORTFALL_END, "BadCertificate")
         leaf = book_leaf(certificate.book_shortfall, words)
         require(verify_proof(certificate.proof, root=root, leaf=leaf), "BadCertificate")
-        for page, position in Book.from_words(words):
+        shown = Book.from_words(words)
+        require(all(page in self._pages for page in shown.pages), "BadCertificate")
+        for page, position in shown:
             require(self._record(page, position.slot).generation == position.generation, "BadCertificate")
             self._take(page, position.slot, position.lots)
         self._shown = certificate.book_shortfall

@@ -11,6 +11,7 @@ from seawall.reference.integers import ceil_div
 __all__ = ["Part", "Sums", "lane_bound", "lane_bound_of_units"]
 
 _X32 = 1 << 32
+_MAX_NOTIONAL = (1 << 112) - 1
 
 
 @dataclass(slots=True)
@@ -29,19 +30,19 @@ class Sums:
 
     @property
     def net(self) -> int:
-        """Return ``N = ceil(|sum q delta'| S / 2^22)``, ticks."""
-        return ceil_div(abs(self.delta_x22) * self.spot, 1 << 22)
+        """Return ``N = ceil(|sum q delta'| S / 2^22)``, at most 2^112 - 1, ticks."""
+        return min(ceil_div(abs(self.delta_x22) * self.spot, 1 << 22), _MAX_NOTIONAL)
 
     @property
     def gross(self) -> int:
-        """Return ``G = sum |q| S`` over all kinds but spot, ticks."""
-        return self.gross_lots * self.spot
+        """Return ``G = sum |q| S`` over all kinds but spot, at most 2^112 - 1, ticks."""
+        return min(self.gross_lots * self.spot, _MAX_NOTIONAL)
 
     def liquidity(self, open_interest: int) -> int:
         """Return what closing may cost, ticks; volume and divisor count as at least 1."""
         head = self.head
         crowd = open_interest * self.spot // max(head.open_interest_divisor, 1)
-        root = isqrt((max(self.net, crowd) << 64) // max(head.daily_volume, 1))
+        root = isqrt((min(max(self.net, crowd), _MAX_NOTIONAL) << 64) // max(head.daily_volume, 1))
         rate_x32 = head.half_spread_x32 + ((head.y_volatility_x32 * root) >> 32)
         return ceil_div(self.net * rate_x32, _X32) + abs(self.vega) * head.vega_charge
 
