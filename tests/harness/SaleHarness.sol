@@ -8,6 +8,7 @@ import {LaneMath} from "../../contracts/libraries/LaneMath.sol";
 import {LanePairs} from "../../contracts/libraries/LanePairs.sol";
 import {NarrowLanes} from "../../contracts/libraries/NarrowLanes.sol";
 import {PageCopy} from "../../contracts/libraries/PageCopies.sol";
+import {SliceValue} from "../../contracts/libraries/SliceValue.sol";
 import {IMarginOracle} from "../../contracts/interfaces/IMarginOracle.sol";
 import {Certificate, Sale, Sold} from "../../contracts/interfaces/IMarginVault.sol";
 import {IVaultPriceFeed} from "../../contracts/interfaces/IPriceFeed.sol";
@@ -40,6 +41,10 @@ contract SaleHarness {
         returns (Sold memory)
     {
         return SaleEngine.sell(ledger, sale, buyerCertificates, sellerCertificates, ORACLE, FEED);
+    }
+
+    function worth(bytes32 from, uint256 fractionWad) external view returns (int256) {
+        return SliceValue.worth(ledger, from, fractionWad, ORACLE, FEED);
     }
 
     /// @dev The least lane of the same page, added so many times.

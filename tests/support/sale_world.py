@@ -67,6 +67,7 @@ class SaleWorld(EngineWorld):
             refused = rejected
         with self.evm.isolated():
             self.stage_case(case)
+            worth = fraction and self.sales.worth(SELLER, fraction)
             try:
                 sold = self.sell(case)
             except Revert as error:
@@ -80,6 +81,7 @@ class SaleWorld(EngineWorld):
             self._assert_alike(case, vault, sold, unlike)
             ended = SELLER not in liquidator.auctions
             assert (sold.fractionWad, sold.value - sold.premium) == (fraction, paid), unlike
+            assert sold.value == worth, f"value before: {unlike}"
             assert (sold.ended, sold.opened) == (ended, vault.holders - before), unlike
             assert sold.premium - sold.fromShare + sold.hole == vault.deficit, unlike
             assert vault.account(SELLER).loss == (0 if ended else max(-sold.equity, 0)), unlike
