@@ -24,7 +24,7 @@ from tests.support.listings import (
 
 from seawall.errors import ConsistencyError
 from seawall.keeper.accounts import AccountBook
-from seawall.keeper.books import BookLeaf, book_tree, check_books
+from seawall.keeper.books import BookLeaf, book_tree, check_books, leg_sizes
 from seawall.keeper.check import check_proposal
 from seawall.keeper.compute import Computed, Proposal, compute, propose
 from seawall.keeper.policy import ProbeRange
@@ -181,11 +181,13 @@ def test_an_atom_is_certified_no_lower_than_a_book_of_its_legs() -> None:
     found = 0
     for index, atom in enumerate(page.atoms):
         legs = [(abs(leg.ratio), page.records[leg.slot]) for leg in atom.legs if leg.page is None]
+        options = sum(ratio * page.head.reference_spot for ratio, r in legs if r.strike > 0)
         gross = sum(
             ratio * max(r.leg_long, r.leg_short, 0.02 * page.head.reference_spot * (r.strike > 0))
             for ratio, r in legs
         )
-        tolerated = QUICK.leg_tolerance * atom.shortfall + QUICK.mark_tolerance * gross
+        part = QUICK.leg_tolerance + QUICK.option_tolerance * options / gross  # as legs themselves
+        tolerated = part * atom.shortfall + QUICK.mark_tolerance * gross
         if len(legs) < len(atom.legs) or atom.shortfall < 2 * tolerated:
             continue
         for times, agreed in ((0.9, True), (1.2, False)):
@@ -196,6 +198,32 @@ def test_an_atom_is_certified_no_lower_than_a_book_of_its_legs() -> None:
         if (found := found + 1) == 8:
             return
     raise AssertionError(f"only {found} atoms were tried")
+
+
+@given(seed=st.integers(0, 2**32 - 1), off=st.floats(0.0, 1.0), side=st.sampled_from((-1, 1)))
+def test_a_books_tail_risk_is_held_closer_than_the_legs_it_is_made_of(
+    seed: int, off: float, side: int
+) -> None:
+    """What a leader may gain with leaves, lanes and atoms beyond legs is half a percent of legs, and no more."""
+    view, own = venue()
+    sizes = leg_sizes(view, own, alpha=QUICK.model.alpha)
+    rng = np.random.default_rng(seed)
+    lots = np.round(rng.normal(size=(8, len(sizes.long))) * 50) * (rng.random((8, len(sizes.long))) < 0.2)
+    legs = np.maximum(lots, 0) @ sizes.long + np.maximum(-lots, 0) @ sizes.short
+    allowed = QUICK.leg_tolerance * legs + QUICK.option_tolerance * np.abs(lots) @ sizes.option_spots
+    gross = np.abs(lots) @ sizes.largest
+    found = off * legs  # a book's tail risk is at most the sum of its legs
+    by_side = sizes.tolerance(lots, found, settings=QUICK, by_side=True) - QUICK.mark_tolerance * gross
+    assert np.all(by_side <= off * allowed * (1 + 1e-9) + 1e-6)
+    plain = sizes.tolerance(lots, found, settings=QUICK) - QUICK.mark_tolerance * gross
+    assert np.all(plain <= by_side + 1e-6)
+    assert np.all(plain <= 0.2 * found + 1e-6)
+
+
+@pytest.mark.parametrize(("times", "agreed"), [(1.02, True), (1.21, False)])
+def test_lanes_exceed_a_legs_tail_risk_by_no_more_than_the_leg_may_itself(times: float, agreed: bool) -> None:
+    raised = each_record(lambda r: {"lanes": tuple(round(times * lane) for lane in r.lanes)})
+    assert signs(told(honest(), raised, everywhere=True)) is agreed
 
 
 def test_tolerances_of_leaves_and_of_their_factor_do_not_add_up() -> None:

@@ -21,6 +21,7 @@ from seawall.keeper.entries import entries_of
 from seawall.keeper.settings import KeeperSettings
 from seawall.margin.shortfall import shortfall_alone
 from seawall.page.decode import decode_page
+from seawall.page.layout import Kind
 from seawall.page.merkle import MerkleTree, book_leaf, book_leaves
 from seawall.page.units import shortfall_units
 
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
     from seawall.keeper.compute import Computed, Proposal
     from seawall.keeper.view import ChainView
 
-__all__ = ["BookLeaf", "book_tree", "certify_books", "check_books", "lot_pnl", "shortfall_of_books"]
+__all__ = [
+    *("BookLeaf", "LegSizes", "book_tree", "certify_books", "check_books", "leg_sizes", "lot_pnl"),
+    "shortfall_of_books",
+]
 
 Floats = npt.NDArray[np.float64]
+
+# Part of the spot as which an option's legs count at least: a far one's are small, and follow its volatility the more.
+_LEAST_LEG = 0.02
+_OPTIONS = (Kind.CALL, Kind.PUT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +88,64 @@ def lot_pnl(view: ChainView, computed: Computed) -> Floats:
     underlyings = [page.underlying for page in view.pages for _ in page.instruments]
     pnl: Floats = computed.risk.pnl[:, computed.listing.columns] * np.rint(computed.spots)[underlyings]
     return pnl
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LegSizes:
+    """Hold what another's numbers of a book are held to: how large its legs are, by own data.
+
+    Attributes
+    ----------
+    long, short
+        Legs of one lot, ticks, (I,).
+    largest
+        The larger of them, ticks, (I,), an option's 2% of its spot at least; nothing for what has expired.
+    option_spots
+        Spot of a live option, ticks, (I,); 0 for everything else.
+    """
+
+    long: Floats
+    short: Floats
+    largest: Floats
+    option_spots: Floats
+
+    def tolerance(
+        self, lots: Floats, shortfall: Floats, *, settings: KeeperSettings, by_side: bool = False
+    ) -> Floats:
+        """Return by how much another keeper may find the tail risk of books higher or lower, ticks, (N,).
+
+        ``ES (leg_tolerance + option_tolerance S / G) + mark_tolerance G``: of a book's tail risk the part by which its
+        legs `G` may differ (S: the spots of its options), and for hedged ones, whose risk is little beside their legs,
+        a part of those. As an option's leg counts as 2% of its spot at least, that is no more than 20% of the tail risk
+        and 0.5% of the legs. With `by_side` the first `G` is the sum of legs that margin without a certificate takes:
+        then the tail risk may differ by exactly the part by which that sum may.
+
+        Parameters
+        ----------
+        lots
+            Signed lots, (N, I).
+        shortfall
+            Own tail risk of the books, ticks, (N,).
+        """
+        gross, spots = (np.abs(lots) @ np.column_stack([self.largest, self.option_spots])).T
+        legs = np.maximum(lots, 0.0) @ self.long + np.maximum(-lots, 0.0) @ self.short if by_side else gross
+        part = settings.leg_tolerance + settings.option_tolerance * spots / np.maximum(legs, 1.0)
+        found: Floats = part * np.maximum(shortfall, 0.0) + settings.mark_tolerance * gross
+        return found
+
+
+def leg_sizes(view: ChainView, own: Computed, *, alpha: float) -> LegSizes:
+    """Return the sizes of legs by own scenarios, at level `alpha` of the expected shortfall."""
+    pnl, weights = lot_pnl(view, own), own.risk.scenarios.weights
+    both = np.concatenate([np.eye(pnl.shape[1]), -np.eye(pnl.shape[1])])
+    legs = np.maximum(shortfall_of_books(pnl, weights, both, alpha=alpha), 0.0).reshape(2, -1)
+    largest = legs.max(axis=0)
+    listed = [(page.underlying, terms.kind) for page in view.pages for terms in page.instruments]
+    spots = np.rint(own.spots)[[underlying for underlying, _ in listed]]
+    spots = spots * [kind in _OPTIONS for _, kind in listed] * (largest > 0)
+    return LegSizes(
+        long=legs[0], short=legs[1], largest=np.maximum(largest, _LEAST_LEG * spots), option_spots=spots
+    )
 
 
 def certify_books(
@@ -137,8 +203,8 @@ def check_books(
 ) -> MerkleTree:
     """Return the tree of a proposal's leaves if it is what this keeper would sign.
 
-    The baskets must be the books at the snapshot block, each tail risk within what is tolerated of legs (of the
-    book's own tail risk) and of marks (of its legs) from this keeper's, and the root the leaves' own.
+    The baskets must be the books at the snapshot block, each tail risk within `LegSizes.tolerance` by side of
+    this keeper's, and the root the leaves' own. Were it less, a book of one leg would be refused whose leg is signed.
 
     Parameters
     ----------
@@ -160,13 +226,12 @@ def check_books(
         f"{len(proposal.books)} books are certified, {len(expected)} exist at block {proposal.manifest.book_block},"
         " or they differ",
     )
-    pnl, weights = lot_pnl(view, own), own.risk.scenarios.weights
-    both = np.concatenate([np.eye(pnl.shape[1]), -np.eye(pnl.shape[1])])
-    legs = shortfall_of_books(pnl, weights, both, alpha=settings.model.alpha).reshape(2, -1).max(axis=0)
-    gross = np.abs(lots_of((leaf.words for leaf in expected), view.columns)) @ (legs * view.tick)
-    for leaf, size in zip(expected, gross, strict=True):
+    sizes = leg_sizes(view, own, alpha=settings.model.alpha)
+    own_ticks = np.array([leaf.shortfall for leaf in expected]) / view.tick
+    lots = lots_of((leaf.words for leaf in expected), view.columns)
+    tolerances = view.tick * sizes.tolerance(lots, own_ticks, settings=settings, by_side=True) + 1
+    for leaf, tolerance in zip(expected, tolerances.tolist(), strict=True):
         shown = given[leaf.words]
-        tolerance = settings.leg_tolerance * leaf.shortfall + settings.mark_tolerance * float(size) + 1
         if abs(shown - leaf.shortfall) > tolerance:  # the message takes longer than the check
             name = book_leaf(0, leaf.words).hex()[:16]
             _require(

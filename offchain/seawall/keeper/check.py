@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from seawall.errors import ConsistencyError
-from seawall.keeper.books import lot_pnl
+from seawall.keeper.books import leg_sizes, lot_pnl
 from seawall.keeper.compute import Computed, Proposal
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.view import ChainView
@@ -92,8 +92,6 @@ _EXACT_HEAD = (
 )
 _HOUR_S = 3600
 _OPTIONS = (Kind.CALL, Kind.PUT)
-# Part of the spot as which an option's legs count at least, in what lanes and atoms are allowed.
-_LEAST_LEG = 0.02
 # Part of what the own lanes find of a leg or a live book that another's must find: those made for other books do.
 _LEAST_FOUND = 0.5
 # By how much two keepers may read the oracle's lower limit of a probe apart: it falls by 3% a day.
@@ -209,19 +207,17 @@ def _check_bounds(pages: list[Page], own: Computed, view: ChainView, settings: K
     records = [record for page in pages for record in page.records]
     lanes, mine = _lanes_of(pages), _lanes_of([decode_page(payload) for payload in own.payloads])
     rounding = np.array([2.0**record.shift / 2 for record in records])
+    sizes = leg_sizes(view, own, alpha=alpha)
     eye = np.eye(len(records))
-    legs = shortfall_alone(pnl, weights, np.vstack([eye, -eye]), alpha=alpha)
-    legs = np.maximum(legs, 0.0).reshape(2, -1)
-    # A far option's legs are small and follow its volatility all the more. What has expired has none, and no excuse.
-    least = [
-        _LEAST_LEG * page.head.reference_spot * (r.kind in _OPTIONS) for page in pages for r in page.records
-    ]
-    sizes = np.where(legs.any(axis=0), np.maximum(legs.max(axis=0), least), 0.0)
     books = np.vstack([eye, -eye, view.lots])
-    size, rounded = np.abs(books) @ sizes, np.abs(books) @ rounding
+    size, rounded = np.abs(books) @ sizes.largest, np.abs(books) @ rounding
     found = (-(lanes @ books.T)).max(axis=0)
-    shortfall = shortfall_alone(pnl, weights, books, alpha=alpha)
-    excess = found - factor * shortfall - rounded - settings.lane_tolerance * size
+    shortfall = factor * shortfall_alone(pnl, weights, books, alpha=alpha)
+    # A lane finds all of some leg's risk: it may differ by as much as that leg does, or the two would not go together.
+    tolerance = np.maximum(
+        settings.lane_tolerance * size, sizes.tolerance(books, shortfall, settings=settings)
+    )
+    excess = found - shortfall - rounded - tolerance
     worst = int(np.argmax(excess))
     _require(
         bool(excess[worst] <= 0),
@@ -238,8 +234,7 @@ def _check_bounds(pages: list[Page], own: Computed, view: ChainView, settings: K
     atoms, given = _atom_books(pages, view)
     if len(atoms):
         shortfall = factor * structure_shortfall(pnl, weights, csr_array(atoms), alpha=alpha)
-        tolerance = settings.leg_tolerance * shortfall + settings.mark_tolerance * (np.abs(atoms) @ sizes)
-        missing = shortfall - given - tolerance - 1.0
+        missing = shortfall - given - sizes.tolerance(atoms, shortfall, settings=settings) - 1.0
         worst = int(np.argmax(missing))
         _require(
             bool(missing[worst] <= 0),
