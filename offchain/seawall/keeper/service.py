@@ -34,18 +34,19 @@ from seawall.keeper.keeper import Keeper
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.mailbox import Mailbox
 from seawall.keeper.observing import bars_until, compute_now, keeper_settings
-from seawall.keeper.post import activate, agreeing, push_prices, stage
+from seawall.keeper.post import activate, push_prices, stage
+from seawall.keeper.pricing import gather_prices
 from seawall.keeper.report import numbers_of
 from seawall.keeper.requests import RequestFolder
 from seawall.keeper.reselecting import Reselection, hedge_file, remembering
 from seawall.keeper.store import SignatureStore
-from seawall.keeper.turns import Turns
+from seawall.keeper.turns import Turns, pause
 from seawall.keeper.view import ChainReader, ChainView
 from seawall.market.depth import read_depth
 from seawall.market.implied_files import read_implied_volatilities
 from seawall.market.perpetuals import read_perpetuals
 from seawall.market.surfaces import read_chains
-from seawall.page.typed_data import feed_domain, manifest_domain
+from seawall.page.typed_data import manifest_domain
 
 __all__ = ["KeeperService", "run_keeper"]
 
@@ -136,7 +137,7 @@ class KeeperService:
         self._turns = Turns()
 
     def run(self, stop: threading.Event) -> None:
-        """Step until told to stop; wait out what passes, stop on what must not go on.
+        """Step with the others until told to stop; wait out what passes, stop on what must not go on.
 
         Raises
         ------
@@ -151,7 +152,7 @@ class KeeperService:
                     raise
                 except SeawallError as error:
                     _log.warning("epoch failed", reason=str(error))
-                stop.wait(self._config.keeper.interval_s)
+                stop.wait(pause(time.time(), interval_s=self._config.keeper.interval_s))
         finally:
             if self._reselection is not None:
                 self._reselection.close()
@@ -182,7 +183,9 @@ class KeeperService:
         watched = self._keeper.watch(view, time_s=view.timestamp)
         (_log.warning if watched.alarmed else _log.info)("model watched", **asdict(watched))
         for epoch, leads in self._turns.after(view, self._keeper.address):
-            result = self._lead(view, computed, epoch) if leads else self._follow(view, computed, epoch)
+            until = time.monotonic() + self._config.keeper.leader_timeout_s
+            turn = self._try_to_lead if leads else self._follow
+            result = turn(view, computed, epoch, until)
             if result is not None:
                 return {
                     "epoch": epoch,
@@ -203,26 +206,15 @@ class KeeperService:
 
     def _prices(self, view: ChainView) -> None:
         """Publish own prices; push a batch if a quorum of fresh ones lies in the mailbox."""
-        feed = self._system.feed
+        feed, seconds = self._system.feed, self._config.keeper.leader_timeout_s
         own = self._keeper.sign_prices(
             view, time_s=view.timestamp, observed_at=view.timestamp, feed=feed.address
         )
-        self._mailbox.put_prices(own)
-        quorum, domain = int(feed.call("quorum")), feed_domain(chain_id=view.chain_id, feed=feed.address)
-        deadline = time.monotonic() + self._config.keeper.leader_timeout_s
-        while time.monotonic() < deadline:
-            now = int(feed.w3.eth.get_block("latest")["timestamp"])
-            batches = agreeing(self._mailbox.prices(view.signers), own, domain=domain, now=now)
-            if len(batches) >= quorum:
-                try:
-                    push_prices(feed, self._payer, batches[:quorum])
-                except Reverted as error:
-                    _log.info("prices not pushed", reason=str(error))  # another keeper was faster
-                return
-            time.sleep(_POLL_S)
-        raise QuorumError(
-            f"fewer than {quorum} keepers published prices near the own ones: check them and keeper.mailbox"
-        )
+        batches = gather_prices(feed, self._mailbox, own, view, timeout_s=seconds)
+        try:
+            push_prices(feed, self._payer, batches)
+        except (Reverted, RetryLater) as error:  # another was faster, or pays the fee
+            _log.info("prices not pushed", reason=str(error))
 
     def _settle(self, view: ChainView) -> None:
         """Fix settlement prices and settle expired positions; another keeper may be faster."""
@@ -231,10 +223,20 @@ class KeeperService:
                 _log.info("settlement fixed", underlying=fixed.underlying, price_ticks=fixed.price_ticks)
             for page in islice(settle_expired(self._system, self._payer, view), _MOST_SETTLED):
                 _log.info("expired positions settled", account="0x" + page.account.hex(), page=page.page)
-        except Reverted as error:
+        except (Reverted, RetryLater) as error:
             _log.info("expiry not settled", reason=str(error))
 
-    def _lead(self, view: ChainView, computed: Computed, epoch: int) -> dict[str, Any] | None:
+    def _try_to_lead(
+        self, view: ChainView, computed: Computed, epoch: int, until: float
+    ) -> dict[str, Any] | None:
+        """Lead; a leader whose transactions are not taken stays in the round, or its signature is missing there."""
+        try:
+            return self._lead(view, computed, epoch, until)
+        except (Reverted, RetryLater) as error:
+            _log.warning("not led", epoch=epoch, reason=str(error))
+            return self._follow(view, computed, epoch, until)
+
+    def _lead(self, view: ChainView, computed: Computed, epoch: int, until: float) -> dict[str, Any] | None:
         proposal = self._keeper.propose(view, computed, epoch=epoch)
         digest = self._digest(view, proposal)
         stage(self._system, self._payer, proposal)
@@ -244,11 +246,10 @@ class KeeperService:
         except EquivocationRisk as error:  # it led the epoch before it was started again
             _log.warning("epoch spent", epoch=epoch, reason=str(error))
             self._turns.lose()
-            return self._follow(view, computed, epoch)
+            return self._follow(view, computed, epoch, until)
         self._mailbox.put_proposal(proposal)
         self._mailbox.put_signature(epoch, digest, self._keeper.address, signature)
-        deadline = time.monotonic() + self._config.keeper.leader_timeout_s
-        while time.monotonic() < deadline:
+        while time.monotonic() < until:
             found = self._mailbox.signatures(epoch, digest, view.signers)
             if len(found) >= view.quorum:
                 chosen = list(found.values())[: view.quorum]
@@ -263,10 +264,9 @@ class KeeperService:
             time.sleep(_POLL_S)
         return None
 
-    def _follow(self, view: ChainView, computed: Computed, epoch: int) -> dict[str, Any] | None:
-        deadline = time.monotonic() + self._config.keeper.leader_timeout_s
+    def _follow(self, view: ChainView, computed: Computed, epoch: int, until: float) -> dict[str, Any] | None:
         signed, refused = False, set[bytes]()
-        while time.monotonic() < deadline:
+        while time.monotonic() < until:
             in_force = int(self._system.oracle.call("currentManifest")[0])
             if in_force >= epoch:
                 return {"asOf": computed.as_of, "signed": signed}

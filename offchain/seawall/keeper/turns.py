@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 from seawall.keeper.view import ChainView
 
-__all__ = ["Turns"]
+__all__ = ["Turns", "pause"]
+
+
+def pause(now_s: float, *, interval_s: float) -> float:
+    """Return the seconds to a tenth of the interval after its next multiple since 1970, the same time for all keepers.
+
+    Who waited the interval itself would keep its distance to the others: started further apart than prices are fresh,
+    and than anyone waits for them, keepers would never meet. Bars end at multiples, and take a while to be recorded.
+    """
+    return interval_s - (now_s - 0.1 * interval_s) % interval_s
 
 
 class Turns:

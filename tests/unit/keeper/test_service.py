@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -12,12 +12,21 @@ from typing import Any
 import pytest
 
 from seawall.chain.reverts import Reverted
-from seawall.errors import ConsistencyError, EquivocationRisk, PageError, QuorumError, StoreError
+from seawall.errors import (
+    ConsistencyError,
+    EquivocationRisk,
+    PageError,
+    QuorumError,
+    RetryLater,
+    RpcError,
+    StoreError,
+)
 from seawall.keeper import service as service_module
 from seawall.keeper.service import KeeperService
 from seawall.keeper.store import SignatureStore
 
 EPOCH = 7
+PRICES = KeeperService._prices
 
 
 class Scene:
@@ -39,6 +48,7 @@ class Scene:
             service_module._log, "warning", lambda _, **fields: self.said.append(fields["reason"])
         )
         monkeypatch.setattr(KeeperService, "_digest", lambda _, view, proposal: proposal.name.encode())
+        self._timeout = len(proposals)
         config = SimpleNamespace(keeper=SimpleNamespace(leader_timeout_s=len(proposals)))
         keeper = SimpleNamespace(address="0xme", endorse=self._endorse, fallbacks=0)
         mailbox = SimpleNamespace(
@@ -63,7 +73,8 @@ class Scene:
         return bytes(answer)
 
     def follow(self) -> None:
-        assert self.service._follow(None, None, EPOCH) is None  # type: ignore[arg-type]
+        until = self._clock + self._timeout
+        assert self.service._follow(None, None, EPOCH, until) is None  # type: ignore[arg-type]
 
 
 def test_a_bad_proposal_is_refused_once_and_a_good_one_after_it_is_signed(
@@ -151,6 +162,30 @@ class Rounds:
         oracle = SimpleNamespace(call=lambda _: (EPOCH, 0, 0, bytes(32)))
         return KeeperService(config, keeper, None, self._mailbox, SimpleNamespace(oracle=oracle))  # type: ignore[arg-type]
 
+    def others_propose(self) -> None:
+        """Let the others lead when it is their turn."""
+
+        def proposal(epoch: int) -> SimpleNamespace | None:
+            if epoch % 3 == 2:
+                return None
+            return SimpleNamespace(manifest=SimpleNamespace(epoch=epoch), digest=epoch.to_bytes(32, "little"))
+
+        self._mailbox.proposal = proposal
+
+    def find_all_signatures(self) -> None:
+        """Let the others sign what this keeper proposes."""
+        self._mailbox.signatures = lambda *_: {"0xa": b"a", "0xme": b"me"}
+
+    def price(
+        self, monkeypatch: pytest.MonkeyPatch, service: KeeperService, push: Callable[..., None]
+    ) -> None:
+        """Let prices be pushed by a function, as they are by the service."""
+        monkeypatch.setattr(KeeperService, "_prices", PRICES)
+        monkeypatch.setattr(service_module, "gather_prices", lambda *_, **__: [])
+        monkeypatch.setattr(service_module, "push_prices", push)
+        service._keeper.sign_prices = lambda *_, **__: None  # type: ignore[method-assign]
+        service._system.feed = SimpleNamespace(address="0xfeed")
+
     def _propose(self, *_: object, epoch: int) -> SimpleNamespace:
         self.proposed.append(epoch)
         manifest = SimpleNamespace(epoch=epoch)  # of a later block than the last one
@@ -180,3 +215,54 @@ def test_INV_27_rounds_without_a_quorum_leave_epochs_to_lead(
     assert len(rounds.signed) == len(set(rounds.signed)) == 6
     assert restarts or rounds.proposed == rounds.signed, "pages are staged for nothing"
     assert rounds.signed == sorted(rounds.signed)
+
+
+@pytest.mark.parametrize(
+    "error", [RetryLater("the base fee is above the cap"), RpcError("not mined in time")]
+)
+@pytest.mark.parametrize("fails", ["stage", "activate", "push"])
+def test_a_keeper_whose_transactions_are_not_taken_signs_what_others_lead(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: RetryLater, fails: str
+) -> None:
+    """It is first in turn for as long as no epoch is in force: if it left the round, its signature would be missing."""
+    rounds = Rounds(monkeypatch, SignatureStore(tmp_path / "store.sqlite"))
+    service = rounds.service()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    if fails == "push":
+        rounds.price(monkeypatch, service, refuse)
+    else:
+        monkeypatch.setattr(service_module, fails, refuse)
+        rounds.find_all_signatures()
+    rounds.others_propose()
+    with pytest.raises(QuorumError):
+        service.step()
+    others = {epoch for epoch in range(EPOCH + 1, EPOCH + 4) if epoch % 3 != 2}
+    assert others <= set(rounds.signed)
+
+
+@pytest.mark.parametrize("started", [0.0, 60.5, 120.0, 299.9])
+def test_keepers_started_at_any_time_step_together(monkeypatch: pytest.MonkeyPatch, started: float) -> None:
+    """Three a hundred seconds apart that each waited 60 s for prices and 300 s more would never meet."""
+    clock, stepped = [1_700_000_000.0 + started], list[float]()
+
+    class Stop:
+        def is_set(self) -> bool:
+            return len(stepped) == 4
+
+        def wait(self, seconds: float) -> None:
+            clock[0] += seconds
+
+    def step(**_: object) -> dict[str, Any]:
+        stepped.append(clock[0])
+        clock[0] += 60.0
+        raise QuorumError("nobody published prices")
+
+    service = Scene(monkeypatch, proposals=[], answers={}).service
+    service._config = SimpleNamespace(keeper=SimpleNamespace(interval_s=300.0))  # type: ignore[assignment]
+    monkeypatch.setattr(service_module.time, "time", lambda: clock[0])
+    monkeypatch.setattr(service, "step", step)
+    service.run(Stop())  # type: ignore[arg-type]
+    assert [time_s % 300 for time_s in stepped[1:]] == pytest.approx([30.0] * 3)
