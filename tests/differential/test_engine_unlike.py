@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 from tests.differential.test_engine_margin import assert_same, expected
-from tests.differential.test_engine_proofs import assess, equal_or_refused, health, same_health, standing
+from tests.differential.test_engine_proofs import (
+    assess,
+    equal_or_refused,
+    health,
+    proven,
+    same_health,
+    standing,
+)
+from tests.support.engine_bench import sized_scene
 from tests.support.engine_cases import EngineCase, engine_case
 from tests.support.engine_world import EngineWorld
 
+from seawall.reference.book import Book, Position
 from seawall.reference.certificate import EMPTY
 from seawall.reference.rejection import Rejected
 
@@ -59,3 +70,24 @@ def test_INV_10_health_under_unlike_manifests_equals_the_reference(
         scene = case.scene
         equal_or_refused(lambda: world.health(shown), lambda: health(scene, shown), same_health)
         equal_or_refused(lambda: world.standing(shown), lambda: standing(scene, shown), assert_same)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_one_book_shown_leaves_is_gone_when_the_next_is_taken(world: EngineWorld, apart: bool) -> None:
+    """Both books hold one more instrument than the account; what the baseline proves decides."""
+    scene = sized_scene(5)
+    assert scene.current is not None
+    (page, held), *_ = scene.book.pages.items()
+    records = scene.current.pages[page].records
+    free = [slot for slot in range(len(records)) if slot not in {p.slot for p in held}]
+    more = [Position(slot, records[slot].generation, 1_000) for slot in (free[0], free[int(apart)])]
+    books = [Book({**scene.book.pages, page: [*held, one]}) for one in more]
+    current, young = proven(replace(scene.current, mature=False), books[0], 2**80)
+    baseline, old = proven(replace(scene.current, mature=True), books[1], 2**70)
+    scene = replace(scene, cash=0, current=current, baseline=baseline)
+    with world.evm.isolated():
+        world.stage(scene)
+        wanted = health(scene, [young, old])
+        equity, maintenance, *_ = world.health([young, old])
+    assert (equity, maintenance) == (wanted.equity, wanted.maintenance)
+    assert 2**69 < maintenance < 2**71
