@@ -114,6 +114,28 @@ def test_INV_12_a_young_manifest_alone_makes_nobody_liquidatable(data: st.DataOb
     assert not health(book, current=new, baseline=old, **common).liquidatable
 
 
+@given(data=st.data(), fall=st.integers(1, 2**38))
+def test_INV_12_a_young_manifest_in_which_all_is_worth_less_makes_nobody_liquidatable(
+    data: st.DataObject, fall: int
+) -> None:
+    """The account holds a lot of everything, and just meets what the baseline requires."""
+    old = data.draw(manifests())
+    book = Book()
+    for i, page in old.pages.items():
+        for slot, record in enumerate(page.records):
+            if record.kind:
+                book.add(i, (slot, record.generation), 1)
+    pages = {
+        i: replace(page, records=tuple(replace(one, mark=max(one.mark - fall, 0)) for one in page.records))
+        for i, page in old.pages.items()
+    }
+    young = replace(old, mature=False, pages=pages)
+    common = {"prices": data.draw(price_maps(old, fresh=True)), "now": NOW, "open_interest": {}}
+    base = assess(book, manifest=old, cash=0, **common)
+    raised = -(-base.maintenance * (2**32 + base.drift_x32) >> 32)
+    assert not health(book, cash=raised - base.equity, current=young, baseline=old, **common).liquidatable
+
+
 def test_an_account_without_a_manifest_is_worth_its_cash_and_requires_nothing() -> None:
     book = Book()
     book.add(0, (0, 1), 5)
