@@ -200,10 +200,8 @@ def test_an_atom_is_certified_no_lower_than_a_book_of_its_legs() -> None:
     raise AssertionError(f"only {found} atoms were tried")
 
 
-@given(seed=st.integers(0, 2**32 - 1), off=st.floats(0.0, 1.0), side=st.sampled_from((-1, 1)))
-def test_a_books_tail_risk_is_held_closer_than_the_legs_it_is_made_of(
-    seed: int, off: float, side: int
-) -> None:
+@given(seed=st.integers(0, 2**32 - 1), off=st.integers(0, 1000).map(lambda k: k / 1000))
+def test_a_books_tail_risk_is_held_closer_than_the_legs_it_is_made_of(seed: int, off: float) -> None:
     """What a leader may gain with leaves, lanes and atoms beyond legs is half a percent of legs, and no more."""
     view, own = venue()
     sizes = leg_sizes(view, own, alpha=QUICK.model.alpha)

@@ -90,7 +90,8 @@ def test_an_adversary_finds_no_book_that_lanes_and_floors_leave_below_22_hundred
     found = least_maintained(published, np.concatenate([starts, 10**5 * published.atoms]), rounds=10)
     lots = whole(published, found.book)
     left = float((maintenance(published, lots, published.lower(lots)) / published.shortfall(lots))[0])
-    assert 0.22 <= left <= 0.28
+    held = maintenance(published, starts, published.lower(starts)) / published.shortfall(starts)
+    assert 0.22 <= left < 0.7 * held.min()  # worse than any book that people hold, so it does search
     assert found.ratio == pytest.approx(left, rel=1e-3)
 
 
