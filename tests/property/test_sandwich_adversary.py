@@ -84,14 +84,17 @@ def test_INV_06_beside_a_basket_shown_no_leg_and_no_atom_is_charged_less_than_it
 
 
 def test_an_adversary_finds_no_book_that_lanes_and_floors_leave_below_22_hundredths_of_its_tail_risk(
-    published: Published, starts: Lots
+    published: Published,
 ) -> None:
-    """A guard on lanes and floors, not a promise: whoever needs more shows the book."""
-    found = least_maintained(published, np.concatenate([starts, 10**5 * published.atoms]), rounds=10)
+    """A guard on lanes and floors, not a promise: whoever needs more shows the book.
+
+    Which lanes a search ends at depends on the processor, so the adversary starts from many books.
+    """
+    many, _ = Traders(published, seed=1).books(160)
+    found = least_maintained(published, np.concatenate([many, 10**5 * published.atoms]), rounds=10)
     lots = whole(published, found.book)
     left = float((maintenance(published, lots, published.lower(lots)) / published.shortfall(lots))[0])
-    held = maintenance(published, starts, published.lower(starts)) / published.shortfall(starts)
-    assert 0.22 <= left < 0.7 * held.min()  # worse than any book that people hold, so it does search
+    assert 0.22 <= left <= 0.28
     assert found.ratio == pytest.approx(left, rel=1e-3)
 
 
