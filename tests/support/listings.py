@@ -10,9 +10,10 @@ from tests.support.market import FACTORS, TICK
 
 from seawall.arrays import Floats
 from seawall.keeper.compute import Computed, compute
+from seawall.keeper.listed_pages import InstrumentTerms, PageView
 from seawall.keeper.policy import ProbeRange
 from seawall.keeper.settings import KeeperSettings
-from seawall.keeper.view import ChainView, InstrumentTerms, PageView, UnderlyingView
+from seawall.keeper.view import ChainView, UnderlyingView
 from seawall.margin.settings import AtomSettings, LaneSettings, ModelSettings
 from seawall.market.bars import Bars
 from seawall.page.decode import decode_page

@@ -9,9 +9,10 @@ import numpy as np
 from tests.support.listings import AS_OF, listed_view, price_bars, with_shifts
 from tests.support.published import Published
 
+from seawall.keeper.listed_pages import InstrumentTerms
 from seawall.keeper.policy import ProbeRange
 from seawall.keeper.settings import KeeperSettings
-from seawall.keeper.view import ChainView, InstrumentTerms
+from seawall.keeper.view import ChainView
 from seawall.margin.settings import AtomSettings, LaneSettings, ModelSettings, SurfaceSettings
 from seawall.page.layout import Kind
 

@@ -18,8 +18,8 @@ from seawall.demo.settings import LOT_SIZES, DemoSettings
 from seawall.keeper import ChainReader, ChainView, Keeper, SignatureStore
 from seawall.keeper.certify import certify_account
 from seawall.keeper.leaves import LeafStore
+from seawall.keeper.listed_pages import InstrumentTerms
 from seawall.keeper.post import push_prices
-from seawall.keeper.view import InstrumentTerms
 from seawall.margin.certificate import Certified, CertifiedPair
 from seawall.market.bars import Bars
 from seawall.page.decode import Record

@@ -20,7 +20,8 @@ from eth_utils.crypto import keccak
 
 from seawall.errors import ConfigError, ConsistencyError, InputError, PageError
 from seawall.keeper.accounts import AccountBook
-from seawall.keeper.view import ChainView, InstrumentTerms, PageView
+from seawall.keeper.listed_pages import InstrumentTerms, PageView
+from seawall.keeper.view import ChainView
 from seawall.page.layout import MAX_POSITIONS
 from seawall.page.typed_data import Domain, hash_struct, recover
 from seawall.reference.book import Book, in_range

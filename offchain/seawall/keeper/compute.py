@@ -16,6 +16,7 @@ from seawall.keeper.hedges import HedgeUse, SelectedHedges, most_hedges, use_hed
 from seawall.keeper.lanes import FittedLanes, fit_lanes
 from seawall.keeper.listing import Listing, list_columns
 from seawall.keeper.live_books import heaviest_books
+from seawall.keeper.marks import held_places, mark_ranges
 from seawall.keeper.pages import Numbers, page_inputs
 from seawall.keeper.policy import PostedRisk, post_within
 from seawall.keeper.settings import KeeperSettings
@@ -73,6 +74,8 @@ class Computed:
         What was taken of a selection made before; None without one.
     perpetuals
         Past basis; None without a source of it.
+    held
+        Instruments, as (page, slot), whose mark the oracle would not accept yet: they are posted at the edge.
     """
 
     as_of: int
@@ -89,6 +92,7 @@ class Computed:
     surfaces: SurfaceUse | None = None
     hedges: HedgeUse | None = None
     perpetuals: PerpetualUse | None = None
+    held: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,6 +186,7 @@ def compute(
         hedges=None if selected is None else selected.hedges or None,
         tokens=listing.tokens,
         carried=None if basis is None else basis.carried,
+        mark_ranges=mark_ranges(view, listing, spots=references, as_of=as_of),
     )
     risk, m = estimate.risk, len(spots)
     posted = post_within(
@@ -239,6 +244,7 @@ def compute(
         surfaces=fitted,
         hedges=selected,
         perpetuals=basis,
+        held=held_places(listing, estimate.held),
     )
 
 

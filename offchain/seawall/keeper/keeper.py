@@ -120,8 +120,7 @@ class Keeper:
     def compute(self, view: ChainView, *, time_s: int) -> Computed:
         """Return this keeper's numbers from its bars known at a time.
 
-        A source of implied volatilities that fails is no quotes at all, which is said in the log and counted; so is a
-        selection of hedges that fails.
+        A source of implied volatilities or a selection of hedges that fails counts as none, with a line in the log.
         """
         quotes = None if self._implied is None else self._quotes(self._implied)
         books = None if self._depth is None else self._depth()
@@ -138,6 +137,8 @@ class Keeper:
         if cramped := computed.lanes.cramped:
             text = "lanes scaled down to fit records: list these instruments again with a larger shift"
             _log.warning(text, lanes=computed.lanes.scaled, instruments=cramped)
+        if held := computed.held:
+            _log.warning("marks held to what the oracle accepts", instruments=held)
         self._used = computed, bars
         if computed.surfaces is not None:
             self.fallbacks += sum(note != "" for note in computed.surfaces.notes)
@@ -155,8 +156,8 @@ class Keeper:
 
     def watch(self, view: ChainView, *, time_s: int) -> Watch:
         """Return alarms of structural breaks and drift of the model's parameters, for the log of an operator."""
-        bars = self._history(time_s).select([u.symbol for u in view.underlyings])
-        return watch_model(bars, settings=self._settings)
+        symbols = [u.symbol for u in view.underlyings]
+        return watch_model(self._history(time_s).select(symbols), settings=self._settings)
 
     def _quotes(self, source: Callable[[], ImpliedQuotes]) -> ImpliedQuotes:
         try:

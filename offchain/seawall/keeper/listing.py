@@ -8,7 +8,8 @@ import numpy as np
 
 from seawall.arrays import Floats, Ints
 from seawall.errors import DataError
-from seawall.keeper.view import ChainView, InstrumentTerms
+from seawall.keeper.listed_pages import InstrumentTerms
+from seawall.keeper.view import ChainView
 from seawall.margin.instruments import Dated, Payoff
 from seawall.page.layout import Kind
 

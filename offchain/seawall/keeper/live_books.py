@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from seawall.arrays import Floats
-from seawall.keeper.view import ChainView, PageView
+from seawall.keeper.listed_pages import PageView
+from seawall.keeper.view import ChainView
 
 __all__ = ["heaviest_books"]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seawall.arrays import Floats
+from seawall.keeper.listed_pages import PageView
 from seawall.keeper.listing import Listing
 from seawall.keeper.policy import PostedRisk
 from seawall.keeper.settings import KeeperSettings
-from seawall.keeper.view import ChainView, PageView
+from seawall.keeper.view import ChainView
 from seawall.margin.liquidity import LiquidityCoefficients
 from seawall.margin.portfolio import PortfolioEstimate
 from seawall.page.decode import page_bytes

@@ -6,43 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.exceptions import BlockNotFound
 
 from seawall.chain.contracts import System
 from seawall.errors import ConsistencyError
 from seawall.keeper.accounts import AccountBook, find_holders, lots_of, read_books
+from seawall.keeper.listed_pages import PageReader, PageView, instrument_columns
 from seawall.keeper.policy import ProbeRange
-from seawall.page.decode import Head, Page, decode_page
 from seawall.page.inputs import FactorsInput
-from seawall.page.layout import PAGE_PREFIX_BYTES, RECORD, unpack
 
-__all__ = [
-    "ChainReader",
-    "ChainView",
-    "InstrumentTerms",
-    "PageView",
-    "UnderlyingView",
-    "block_time",
-    "instrument_columns",
-]
+__all__ = ["ChainReader", "ChainView", "UnderlyingView", "block_time"]
 
 Floats = npt.NDArray[np.float64]
 
-
 _LAST_PAGE = 255
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InstrumentTerms:
-    """Hold an instrument's terms as listed."""
-
-    kind: int
-    shift: int
-    generation: int
-    strike: int
-    expiry_hour: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,21 +33,6 @@ class UnderlyingView:
     probe_page: int
     probe_slot: int
     probe_range: ProbeRange
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PageView:
-    """Hold a page: its instruments, and the page in force, if there is one."""
-
-    page_id: int
-    underlying: int
-    instruments: tuple[InstrumentTerms, ...]
-    current: Page | None
-
-    @property
-    def head(self) -> Head | None:
-        """Return the head in force."""
-        return None if self.current is None else self.current.head
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,7 +104,7 @@ class ChainReader:
         self._token_decimals = int(system.token.call("decimals"))
         self._names: dict[int, tuple[str, int]] = {}
         self._probes: dict[int, tuple[int, int]] = {}
-        self._instruments: dict[tuple[int, bytes], tuple[InstrumentTerms, ...]] = {}
+        self._pages = PageReader(system)
         self._config: _Config | None = None
 
     def accounts(self) -> tuple[bytes, ...]:
@@ -160,7 +123,7 @@ class ChainReader:
 
     def pages(self) -> tuple[PageView, ...]:
         """Return what is listed now, page by page."""
-        return self._pages(self._system.registry.call("pageCount"))
+        return self._pages.read()
 
     def read(self) -> ChainView:
         """Return what the contracts say now.
@@ -240,50 +203,6 @@ class ChainReader:
             probe_slot=probe[1],
             probe_range=ProbeRange(least_ppm=least, largest_ppm=largest),
         )
-
-    def _pages(self, count: int) -> tuple[PageView, ...]:
-        system = self._system
-        words = _current_words(system, count)
-        found = []
-        for page in range(count):
-            underlying, rows, terms_hash = system.registry.call("pageInfo", page)
-            key = (page, bytes(terms_hash))
-            if key not in self._instruments:
-                terms = (system.registry.call("terms", page, slot) for slot in range(rows))
-                self._instruments[key] = tuple(_terms(word) for word in terms)
-            address = words[page + 1] & ((1 << 160) - 1) if words else 0
-            current = None
-            if address:
-                code = bytes(system.oracle.w3.eth.get_code(to_checksum_address(address.to_bytes(20, "big"))))
-                current = decode_page(code[PAGE_PREFIX_BYTES:])
-            instruments = self._instruments[key]
-            found.append(
-                PageView(page_id=page, underlying=underlying, instruments=instruments, current=current)
-            )
-        return tuple(found)
-
-
-def _current_words(system: System, count: int) -> list[int]:
-    """Return the oracle's words for pages 0 .. count - 1 (at most 32), behind the word of the manifest."""
-    packed = sum(page << (8 * page) for page in range(count))
-    return list(system.oracle.call("load", packed, count, False))
-
-
-def _terms(word: int) -> InstrumentTerms:
-    fields = unpack(RECORD, word, where="terms")
-    return InstrumentTerms(
-        kind=fields["kind"],
-        shift=fields["shift"],
-        generation=fields["generation"],
-        strike=fields["strike"],
-        expiry_hour=fields["expiry_hour"],
-    )
-
-
-def instrument_columns(pages: tuple[PageView, ...]) -> dict[tuple[int, int, int], int]:
-    """Return a column for every listed (page, slot, generation), in order of page and slot."""
-    listed = ((page.page_id, slot, t.generation) for page in pages for slot, t in enumerate(page.instruments))
-    return {instrument: column for column, instrument in enumerate(listed)}
 
 
 def block_time(w3: Web3, block: int) -> int:

@@ -56,6 +56,8 @@ class PortfolioEstimate:
         Certified hedges, the most useful first; shortfall in the unit of the spots given.
     carry_es
         Expected shortfall of one unit of each token against its perpetual sold short, a fraction of spot, (K,).
+    held
+        By how much the marks of the dated instruments stand above the model's because of `mark_ranges`, (D,).
     """
 
     risk: RiskEstimate
@@ -63,6 +65,7 @@ class PortfolioEstimate:
     levels: Levels
     atoms: tuple[CertifiedAtom, ...]
     carry_es: Floats
+    held: Floats
 
 
 def estimate_portfolio(
@@ -81,6 +84,7 @@ def estimate_portfolio(
     hedges: Sequence[Legs] | None = None,
     tokens: Sequence[int] = (),
     carried: Floats | None = None,
+    mark_ranges: tuple[Floats, Floats] | None = None,
 ) -> PortfolioEstimate:
     """Return the risk of tokens, perpetuals, futures and options as of the last bar.
 
@@ -111,6 +115,9 @@ def estimate_portfolio(
         The underlying of every token that is itself listed, K of them.
     carried
         Past prices of perpetuals as `PastBasis` has them, (T, M); none by default.
+    mark_ranges
+        The least and the largest mark of the dated instruments that may be posted, (D,) each; any by default. P&L
+        counts from the mark within them, so that equity less tail risk is what it is at the model's mark.
 
     Raises
     ------
@@ -130,6 +137,10 @@ def estimate_portfolio(
     if surfaces is not None:
         levels = calibrated_levels(surfaces, levels, settings=settings.surface)
     valuation = value_chain(chain, levels, settings=settings.surface)
+    fair = valuation.mark
+    if mark_ranges is not None:
+        valuation = replace(valuation, mark=np.clip(fair, *mark_ranges))
+    shift = valuation.mark - fair
     moves = joint_moves(scenarios, settings=settings) if len(dated) else None
     scenarios = scenarios if moves is None else moves.scenarios
     past = None
@@ -142,9 +153,10 @@ def estimate_portfolio(
         spot_pnl(scenarios.log_returns[:, held_tokens]),
     ]
     if moves is not None:
-        parts.insert(
-            1, revalued_pnl(chain, moves, levels, horizon_h=settings.horizon_h, settings=settings.surface)
+        dated_pnl = revalued_pnl(
+            chain, moves, levels, horizon_h=settings.horizon_h, settings=settings.surface
         )
+        parts.insert(1, dated_pnl - shift)
     pnl = np.hstack(parts)
     listed = structures(
         chain,
@@ -182,6 +194,7 @@ def estimate_portfolio(
         levels=levels,
         atoms=tuple(atoms),
         carry_es=structure_shortfall(pnl, scenarios.weights, carry, alpha=settings.alpha),
+        held=shift,
     )
 
 

@@ -33,9 +33,10 @@ from seawall.keeper import service as service_module
 from seawall.keeper.check import check_proposal
 from seawall.keeper.compute import Computed, Proposal, compute, propose
 from seawall.keeper.hedges import HedgeFile, HedgeLeg, SelectedHedges, most_hedges, use_hedges
+from seawall.keeper.listed_pages import InstrumentTerms
 from seawall.keeper.observing import with_hedges
 from seawall.keeper.selecting import select_listed
-from seawall.keeper.view import ChainView, InstrumentTerms
+from seawall.keeper.view import ChainView
 from seawall.margin.instruments import Chain
 from seawall.margin.settings import AtomSettings
 from seawall.page.decode import Page, decode_page, pack_page

@@ -18,11 +18,12 @@ from tests.support.listings import (
 from seawall.errors import ConfigError, ConsistencyError, DataError, PageError
 from seawall.keeper.check import check_proposal
 from seawall.keeper.compute import Computed, Proposal, compute, propose
+from seawall.keeper.listed_pages import InstrumentTerms
 from seawall.keeper.listing import list_columns
 from seawall.keeper.pages import drift_shift_for
 from seawall.keeper.policy import ProbeRange
 from seawall.keeper.settings import KeeperSettings
-from seawall.keeper.view import ChainView, InstrumentTerms
+from seawall.keeper.view import ChainView
 from seawall.margin.perpetuals import estimate
 from seawall.margin.settings import SurfaceSettings
 from seawall.market.bars import Bars

@@ -1,0 +1,180 @@
+"""Marks that the oracle would not accept yet: posted at the edge, with the rest of the way as margin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from tests.support.listings import AS_OF, QUICK, linear, listed_view, option, price_bars, with_shifts
+
+from seawall.keeper.check import check_proposal
+from seawall.keeper.compute import Computed, compute, propose
+from seawall.keeper.listing import list_columns
+from seawall.keeper.marks import mark_ranges
+from seawall.keeper.view import ChainView
+from seawall.market.bars import Bars
+from seawall.page.decode import Page, decode_page
+from seawall.page.layout import Kind
+from seawall.reference.marks import live_mark, spot_state
+
+CALL, SOON, PUT = 2, 3, 4
+TERMS = [
+    linear(),
+    option(Kind.FUTURE, 0.0, 720),
+    option(Kind.CALL, 1.4, 240),  # far beyond what a day moves the spot
+    option(Kind.CALL, 1.0, 1),  # gone when the spot has jumped
+    option(Kind.PUT, 0.9, 720),
+]
+BEFORE = price_bars(days=120)
+JUMP = 1.3
+
+
+def jumped(by: float = JUMP, *, off: float = 0.0) -> Bars:
+    """Return the bars with one more hour, in which both underlyings jump; all closes are off by a part."""
+    return replace(
+        BEFORE,
+        known_at=np.append(BEFORE.known_at, AS_OF + 3600),
+        closes=np.vstack([BEFORE.closes, BEFORE.closes[-1] * by]) * (1 + off),
+        traded_value=np.vstack([BEFORE.traded_value, BEFORE.traded_value[-1]]),
+    )
+
+
+@cache
+def listed() -> tuple[ChainView, Computed]:
+    return with_shifts(listed_view([(0, TERMS), (1, [linear()])]), BEFORE)
+
+
+def judged_by(computed: Computed) -> ChainView:
+    """Return the venue with these pages as those that the oracle compares the next with."""
+    view, _ = listed()
+    pages = zip(view.pages, computed.payloads, strict=True)
+    found = tuple(replace(page, compared=decode_page(payload)) for page, payload in pages)
+    return replace(view, pages=found)
+
+
+@cache
+def after() -> tuple[Computed, Computed]:
+    """Return a keeper's numbers after the jump: as if no oracle judged them, and as it posts them."""
+    view, before = listed()
+    return compute(view, jumped(), settings=QUICK), compute(judged_by(before), jumped(), settings=QUICK)
+
+
+def page_of(computed: Computed) -> Page:
+    return decode_page(computed.payloads[0])
+
+
+def distance(old: Page, new: Page, slot: int, *, at: float = 1.0) -> tuple[int, int]:
+    """Return how far a record's value is above what the last page says at a spot, and what is allowed."""
+    spot = round(new.head.reference_spot * at)
+    given, _ = live_mark(new.records[slot], spot_state(new.head, price=spot, now=new.head.as_of))
+    before = old.records[slot]
+    expected, _ = live_mark(before, spot_state(old.head, price=spot, now=old.head.as_of))
+    return given - expected, max(before.leg_long, before.leg_short)
+
+
+def test_an_honest_mark_may_be_further_off_than_a_leg_and_the_posted_one_is_not() -> None:
+    old = page_of(listed()[1])
+    honest, posted = (page_of(computed) for computed in after())
+    off, allowed = distance(old, honest, CALL)
+    assert off > allowed
+    assert after()[1].held == ((0, CALL),)
+    for at in (0.997, 1.0, 1.003):  # keepers' spots differ by less than what they sign
+        assert abs(distance(old, posted, CALL, at=at)[0]) <= allowed
+    assert distance(old, posted, CALL)[0] == allowed * 3 // 4
+    for slot in (0, 1, PUT):
+        assert posted.records[slot].mark == honest.records[slot].mark
+
+
+def test_what_a_mark_lacks_is_margin() -> None:
+    """Equity less tail risk is what it is at the honest mark: for legs, lanes, atoms and whole books."""
+    honest, posted = (page_of(computed) for computed in after())
+    fair, held = honest.records[CALL], posted.records[CALL]
+    short = fair.mark - held.mark
+    assert short > 0
+    unit = 1 << fair.shift
+    assert held.leg_short == pytest.approx(fair.leg_short + short, abs=2 * unit)
+    assert held.leg_long == pytest.approx(max(fair.leg_long - short, 0), abs=2 * unit)
+    (computed, own), lots = after(), np.array([0.0, 3.0, -5.0, 0.0, 2.0])
+    gain = [(found.risk.pnl[:, found.listing.columns[:5]] @ lots) for found in (computed, own)]
+    spot = posted.head.reference_spot
+    np.testing.assert_allclose(gain[1] - gain[0], -5 * short / spot, rtol=1e-3)
+
+
+def test_the_next_baseline_lets_the_honest_mark_through() -> None:
+    again = compute(judged_by(after()[1]), jumped(), settings=QUICK)
+    assert again.held == ()
+    assert again.payloads == after()[0].payloads
+
+
+def test_keepers_sign_a_held_mark_of_each_other() -> None:
+    view = judged_by(listed()[1])
+    bars = jumped(off=0.0005)
+    other = compute(view, bars, settings=QUICK)
+    assert other.held
+    check_proposal(propose(view, other, bars, epoch=1, settings=QUICK), after()[1], view, settings=QUICK)
+
+
+def test_in_calm_no_mark_is_held_and_no_byte_is_another() -> None:
+    view, before = listed()
+    calm = jumped(1.005)
+    assert (
+        compute(judged_by(before), calm, settings=QUICK).payloads
+        == compute(view, calm, settings=QUICK).payloads
+    )
+
+
+def old_page() -> Page:
+    return page_of(listed()[1])
+
+
+def changed(page: Page, slot: int, **fields: int) -> Page:
+    records = list(page.records)
+    records[slot] = replace(records[slot], **fields)
+    return replace(page, records=tuple(records))
+
+
+@pytest.mark.parametrize("fields", [{"generation": 2}, {"strike": 1}, {"shift": 20}, {"kind": Kind.PUT}])
+def test_a_record_of_other_terms_holds_no_mark(fields: dict[str, int]) -> None:
+    view = judged_by(listed()[1])
+    relisted = replace(view.pages[0], compared=changed(old_page(), CALL, **fields))
+    found = compute(replace(view, pages=(relisted, *view.pages[1:])), jumped(), settings=QUICK)
+    assert found.held == ()
+
+
+def test_a_page_of_before_a_listing_holds_no_mark() -> None:
+    view = judged_by(listed()[1])
+    shorter = replace(view.pages[0], compared=replace(old_page(), records=old_page().records[:CALL]))
+    found = compute(replace(view, pages=(shorter, *view.pages[1:])), jumped(), settings=QUICK)
+    assert found.held == ()
+
+
+def range_of(slot: int, *, as_of: int, at: float = JUMP, **fields: int) -> tuple[int, int]:
+    """Return the least and the largest mark of a record, ticks, at a multiple of the last spot."""
+    view = judged_by(listed()[1])
+    page = replace(view.pages[0], compared=changed(old_page(), slot, **fields))
+    spots = np.full(2, round(old_page().head.reference_spot * at))
+    listing = list_columns(view, spots=spots, as_of=as_of)
+    pages = (page, *view.pages[1:])
+    found = mark_ranges(replace(view, pages=pages), listing, spots=spots, as_of=as_of)
+    index = int(listing.columns[slot]) - len(view.underlyings)
+    least, most = (float(edge[index] * spots[0]) for edge in found)
+    return (round(least), round(most)) if np.isfinite(least + most) else (0, 0)
+
+
+def test_what_has_expired_may_be_worth_anything() -> None:
+    expiry = TERMS[SOON].expiry_hour * 3600
+    assert range_of(SOON, as_of=expiry - 1, mark=10**6) != (0, 0)
+    assert range_of(SOON, as_of=expiry, mark=10**6) == (0, 0)
+
+
+def test_a_mark_may_fall_as_far_as_the_last_one_without_its_curvature() -> None:
+    """A parabola overshoots far from where it was fitted: the oracle allows what the slope alone says."""
+    bent = changed(old_page(), CALL, gamma_spot_x10=8_000 << 10, delta_x22=0, mark=10)
+    record, spot = bent.records[CALL], round(bent.head.reference_spot * JUMP)
+    room = max(record.leg_long, record.leg_short) * 3 // 4
+    curved, _ = live_mark(record, spot_state(bent.head, price=spot, now=bent.head.as_of))
+    assert curved > 10 + room
+    fields = {"gamma_spot_x10": 8_000 << 10, "delta_x22": 0, "mark": 10}
+    assert range_of(CALL, as_of=AS_OF, **fields) == (10 - room, curved + room)
