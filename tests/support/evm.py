@@ -20,16 +20,15 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections import namedtuple
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyrevm
-from eth_abi.abi import decode, encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
+from tests.support.abi import Codec, named, selector, signature
 
 __all__ = ["DEPLOYER", "ROOT", "Contract", "Evm", "Revert", "artifact", "role"]
 
@@ -56,6 +55,10 @@ def role(name: str) -> str:
 
 
 DEPLOYER = role("deployer")
+_BUILTIN = {
+    bytes.fromhex("08c379a0"): ("Error", "string"),
+    bytes.fromhex("4e487b71"): ("Panic", "uint256"),
+}
 
 
 class Revert(Exception):
@@ -83,96 +86,78 @@ def _errors() -> dict[bytes, Mapping[str, Any]]:
     for folder in ARTIFACT_FOLDERS:
         for path in sorted((ROOT / folder).glob("*.json")):
             entries = json.loads(path.read_text()).get("abi", [])
-            found |= {_selector(entry): entry for entry in entries if entry["type"] == "error"}
+            found |= {selector(entry): entry for entry in entries if entry["type"] == "error"}
     return found
 
 
-def _type(parameter: Mapping[str, Any]) -> str:
-    if not parameter["type"].startswith("tuple"):
-        return str(parameter["type"])
-    inner = ",".join(map(_type, parameter["components"]))
-    return f"({inner}){parameter['type'][5:]}"
+@functools.cache
+def _codec(kind: str) -> Codec:
+    return Codec([{"name": "", "type": kind}])
 
 
-def _signature(entry: Mapping[str, Any]) -> str:
-    return f"{entry['name']}({','.join(map(_type, entry.get('inputs', ())))})"
+class _Function:
+    """A function's ABI entry, and what its calls are made of and read with."""
 
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self.entry = entry
+        self.selector = selector(entry)
+        self.inputs, self.outputs = Codec(entry["inputs"]), Codec(entry.get("outputs", ()))
+        self.is_view = entry["stateMutability"] in {"view", "pure"}
+        self._result = named(entry["name"], tuple(part["name"] for part in entry.get("outputs", ())))
 
-def _selector(entry: Mapping[str, Any]) -> bytes:
-    return bytes(keccak(text=_signature(entry))[:4])
-
-
-def _inward(value: Any, parameter: Mapping[str, Any]) -> Any:
-    """Turn contracts into addresses and mappings into sequences, as eth_abi wants them."""
-    kind = parameter["type"]
-    if kind.endswith("]"):
-        inner = {**parameter, "type": kind[: kind.rindex("[")]}
-        return [_inward(item, inner) for item in value]
-    if kind == "tuple":
-        parts = parameter["components"]
-        items = [value[part["name"]] for part in parts] if isinstance(value, Mapping) else list(value)
-        if len(items) != len(parts):
-            raise TypeError(
-                f"{parameter.get('internalType', 'struct')} has {len(parts)} fields, {len(items)} given"
-            )
-        return tuple(_inward(item, part) for item, part in zip(items, parts, strict=True))
-    return value.address if kind == "address" and isinstance(value, Contract) else value
+    def decoded(self, output: bytes) -> Any:
+        """Return what a call returned: nothing, a value, or several by name."""
+        if not self.outputs.parameters:
+            return None
+        values = self.outputs.decode(output)
+        return values[0] if len(values) == 1 else self._result(*values)
 
 
 @functools.cache
-def _record(name: str, fields: tuple[str, ...]) -> Any:
-    return namedtuple(name, fields, rename=True)
-
-
-def _outward(value: Any, parameter: Mapping[str, Any]) -> Any:
-    kind = parameter["type"]
-    if kind.endswith("]"):
-        inner = {**parameter, "type": kind[: kind.rindex("[")]}
-        return [_outward(item, inner) for item in value]
-    if kind == "tuple":
-        return _named("Struct", parameter["components"], value)
-    return to_checksum_address(value) if kind == "address" else value
-
-
-def _named(name: str, parameters: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> Any:
-    fields = tuple(parameter["name"] for parameter in parameters)
-    return _record(name, fields)(*(_outward(v, p) for v, p in zip(values, parameters, strict=True)))
-
-
-def _decoded(entry: Mapping[str, Any], output: bytes) -> Any:
-    outputs = entry.get("outputs", ())
-    if not outputs:
-        return None
-    named = _named(entry["name"], outputs, decode([_type(part) for part in outputs], output))
-    return named[0] if len(outputs) == 1 else named
+def _functions(contract: str) -> dict[str, dict[int, _Function]]:
+    """Return the functions of a contract by name and number of arguments."""
+    found: dict[str, dict[int, _Function]] = {}
+    for entry in artifact(contract)["abi"]:
+        if entry["type"] == "function":
+            found.setdefault(entry["name"], {}).setdefault(len(entry["inputs"]), _Function(entry))
+    return found
 
 
 class Contract:
     """A contract at an address; its functions are attributes, overloads are told apart by the number of arguments."""
 
-    def __init__(self, evm: Evm, name: str, address: str, abi: Sequence[Mapping[str, Any]]) -> None:
-        self.evm, self.name, self.address, self.abi = evm, name, address, abi
+    def __init__(self, evm: Evm, name: str, address: str) -> None:
+        self.evm, self.name, self.address = evm, name, address
+        self._functions = _functions(name)
 
     def __getattr__(self, name: str) -> Any:
-        if not any(entry["type"] == "function" and entry["name"] == name for entry in self.abi):
+        if name.startswith("_") or name not in self._functions:
             raise AttributeError(f"{self.name} has no function {name}")
         return functools.partial(self._invoke, name)
+
+    @property
+    def abi(self) -> Sequence[Mapping[str, Any]]:
+        """Return the ABI."""
+        entries: Sequence[Mapping[str, Any]] = artifact(self.name)["abi"]
+        return entries
 
     def __repr__(self) -> str:
         return f"{self.name}({self.address})"
 
     def function(self, name: str, count: int) -> Mapping[str, Any]:
         """Return the ABI entry of a function with so many arguments."""
-        for entry in self.abi:
-            if entry["type"] == "function" and entry["name"] == name and len(entry["inputs"]) == count:
-                return entry
-        raise TypeError(f"{self.name}.{name} does not take {count} arguments")
+        return self._function(name, count).entry
+
+    def _function(self, name: str, count: int) -> _Function:
+        found = self._functions.get(name, {}).get(count)
+        if found is None:
+            raise TypeError(f"{self.name}.{name} does not take {count} arguments")
+        return found
 
     def calldata(self, name: str, *args: Any) -> bytes:
         """Return the calldata of a call."""
-        entry = self.function(name, len(args))
-        values = [_inward(value, part) for value, part in zip(args, entry["inputs"], strict=True)]
-        return _selector(entry) + bytes(encode([_type(part) for part in entry["inputs"]], values))
+        function = self._function(name, len(args))
+        return function.selector + function.inputs.encode(args)
 
     def _invoke(
         self,
@@ -183,13 +168,12 @@ class Contract:
         gas: int = GAS_CAP,
         static: bool | None = None,
     ) -> Any:
-        entry = self.function(name, len(args))
-        static = entry["stateMutability"] in {"view", "pure"} if static is None else static
+        function = self._function(name, len(args))
+        static = function.is_view if static is None else static
         source = sender.address if isinstance(sender, Contract) else sender
-        output = self.evm.message(
-            source, self.address, self.calldata(name, *args), value=value, gas=gas, static=static
-        )
-        return _decoded(entry, output)
+        data = function.selector + function.inputs.encode(args)
+        output = self.evm.message(source, self.address, data, value=value, gas=gas, static=static)
+        return function.decoded(output)
 
 
 class Evm:
@@ -254,11 +238,8 @@ class Evm:
         constructor: Mapping[str, Any] = next(
             (e for e in made["abi"] if e["type"] == "constructor"), {"inputs": ()}
         )
-        values = [_inward(value, part) for value, part in zip(args, constructor["inputs"], strict=True)]
-        code = self._linked(made["bytecode"], libraries or {}) + encode(
-            [_type(p) for p in constructor["inputs"]], values
-        )
-        return Contract(self, name, self.create(code, sender=sender), made["abi"])
+        code = self._linked(made["bytecode"], libraries or {}) + Codec(constructor["inputs"]).encode(args)
+        return Contract(self, name, self.create(code, sender=sender))
 
     def create(self, code: bytes, *, sender: str = DEPLOYER) -> str:
         """Run creation code and return the address."""
@@ -268,7 +249,7 @@ class Evm:
 
     def at(self, name: str, address: str) -> Contract:
         """Return a contract that exists, seen through the ABI of an artifact."""
-        return Contract(self, name, to_checksum_address(address), artifact(name)["abi"])
+        return Contract(self, name, to_checksum_address(address))
 
     def put_code(self, address: str, code: bytes) -> None:
         """Place runtime code at an address."""
@@ -281,7 +262,7 @@ class Evm:
 
     def events(self, contract: Contract) -> list[tuple[str, Any]]:
         """Return (name, arguments) of the last message's events that a contract emitted."""
-        entries = {bytes(keccak(text=_signature(e))): e for e in contract.abi if e["type"] == "event"}
+        entries = _events(contract.name)
         found = []
         for log in self._logs:
             topics = [bytes.fromhex(topic.removeprefix("0x")) for topic in log.topics]
@@ -359,37 +340,33 @@ def _revert(text: str) -> Revert:
     if not (match := _OUTPUT.search(text)):
         return Revert("Halt", (reason[1] if (reason := _REASON.search(text)) else text,), b"", gas)
     data = bytes.fromhex(match[1])
-    builtin = {
-        keccak(text="Error(string)")[:4]: ("Error", "string"),
-        keccak(text="Panic(uint256)")[:4]: ("Panic", "uint256"),
-    }
     if not data:
         return Revert("Empty", (), data, gas)
-    if data[:4] in builtin:
-        name, kind = builtin[data[:4]]
-        return Revert(name, decode([kind], data[4:]), data, gas)
+    if data[:4] in _BUILTIN:
+        name, kind = _BUILTIN[data[:4]]
+        return Revert(name, _codec(kind).decode(data[4:]), data, gas)
     if entry := _errors().get(data[:4]):
-        return Revert(entry["name"], decode([_type(part) for part in entry["inputs"]], data[4:]), data, gas)
+        return Revert(entry["name"], Codec(entry["inputs"]).decode(data[4:]), data, gas)
     return Revert("0x" + data[:4].hex(), (data[4:],), data, gas)
+
+
+@functools.cache
+def _events(contract: str) -> dict[bytes, Mapping[str, Any]]:
+    """Return the events of a contract by their first topic."""
+    entries = artifact(contract)["abi"]
+    return {bytes(keccak(text=signature(entry))): entry for entry in entries if entry["type"] == "event"}
 
 
 def _event(entry: Mapping[str, Any], topics: Sequence[bytes], data: Any) -> Any:
     body = data[1] if isinstance(data, tuple) else data
-    plain = [part for part in entry["inputs"] if not part["indexed"]]
-    values = iter(decode([_type(part) for part in plain], bytes(body)))
+    values = iter(Codec([part for part in entry["inputs"] if not part["indexed"]]).decode(bytes(body)))
     indexed = iter(topics)
-    found = [
-        (topic if (topic := next(indexed)) and _dynamic(part) else decode([_type(part)], topic)[0])
-        if part["indexed"]
-        else next(values)
-        for part in entry["inputs"]
-    ]
-    return _named(entry["name"], entry["inputs"], found)
+    found = [_topic(part, next(indexed)) if part["indexed"] else next(values) for part in entry["inputs"]]
+    return named(entry["name"], tuple(part["name"] for part in entry["inputs"]))(*found)
 
 
-def _dynamic(parameter: Mapping[str, Any]) -> bool:
-    return (
-        parameter["type"] in {"string", "bytes"}
-        or parameter["type"].endswith("]")
-        or parameter["type"] == "tuple"
-    )
+def _topic(parameter: Mapping[str, Any], topic: bytes) -> Any:
+    """Return an indexed argument: its hash if it is dynamic."""
+    kind = parameter["type"]
+    hashed = kind in {"string", "bytes", "tuple"} or kind.endswith("]")
+    return topic if hashed else _codec(kind).decode(topic)[0]
