@@ -12,7 +12,7 @@ endif
 
 RUN    := .venv/bin/python
 # One process a core, a file to each: what a file deploys once stays in one process.
-PYTEST := $(RUN) -m pytest -p no:ape_test -n auto --dist loadfile
+PYTEST := $(RUN) -m pytest -p no:ape_test -n auto --dist loadfile --no-loadscope-reorder  # few long files last would keep one core waiting
 # anvil is an npm package; Ape looks for it on PATH.
 WITH_NODE := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 ARGS   ?=

@@ -26,6 +26,7 @@ from seawall.page.layout import (
 __all__ = ["Atom", "AtomLeg", "Head", "Page", "Record", "decode_page", "pack_page", "page_bytes"]
 
 _FROZEN = 1
+_LEG_FIELDS = tuple(tuple(f"{name}_{leg}" for name in ("slot", "ratio", "page")) for leg in range(ATOM_LEGS))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,8 +241,8 @@ def _record(word: int, lane_words: list[int], *, where: str) -> Record:
 def _atom(chunk: bytes, *, where: str) -> Atom:
     values = unpack(ATOM, int.from_bytes(chunk, "big"), where=where)
     legs: list[AtomLeg] = []
-    for index in range(ATOM_LEGS):
-        slot, ratio, page = (values[f"{name}_{index}"] for name in ("slot", "ratio", "page"))
+    for index, names in enumerate(_LEG_FIELDS):
+        slot, ratio, page = (values[name] for name in names)
         if ratio:
             if len(legs) < index:
                 raise PageError(f"{where}: leg {index} follows an empty one")

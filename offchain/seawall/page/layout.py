@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 from seawall.errors import PageError
 
@@ -87,7 +88,7 @@ class Kind(IntEnum):
     SPOT = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
     """Say where a field stands: lowest bit, width, and whether it is two's complement."""
 
@@ -96,20 +97,25 @@ class Field:
     width: int
     signed: bool = False
 
-    @property
+    @cached_property
     def minimum(self) -> int:
         """Return the least value that fits."""
         return -(1 << (self.width - 1)) if self.signed else 0
 
-    @property
+    @cached_property
     def maximum(self) -> int:
         """Return the largest value that fits."""
         return (1 << (self.width - self.signed)) - 1
 
-    @property
+    @cached_property
+    def bits(self) -> int:
+        """Return as many ones as the field is wide."""
+        return (1 << self.width) - 1
+
+    @cached_property
     def mask(self) -> int:
         """Return the field's bits, in place."""
-        return ((1 << self.width) - 1) << self.low
+        return self.bits << self.low
 
     def put(self, value: int, *, where: str) -> int:
         """Return the value as bits in place.
@@ -121,12 +127,12 @@ class Field:
         """
         if not self.minimum <= value <= self.maximum:
             raise PageError(f"{where}: {self.name} is {value}, allowed are {self.minimum} to {self.maximum}")
-        return (value & ((1 << self.width) - 1)) << self.low
+        return (value & self.bits) << self.low
 
     def get(self, word: int) -> int:
         """Return the value that a word holds."""
-        value = (word >> self.low) & ((1 << self.width) - 1)
-        return value - (1 << self.width) if self.signed and value >> (self.width - 1) else value
+        value = (word >> self.low) & self.bits
+        return value if value <= self.maximum else value - self.bits - 1
 
 
 HEAD0 = (
