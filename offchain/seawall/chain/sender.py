@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeGuard
+from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
@@ -57,8 +57,7 @@ class Sender:
     """Sends transactions of one key on one chain, one at a time.
 
     `on_broadcast(hash, raw)` runs before a transaction leaves, so that a caller can put it on disk first. `relays` are
-    further endpoints that get every transaction too. A transaction that was not mined in time is replaced by the next
-    one, under its nonce: nothing waits behind what nobody wants any more.
+    further endpoints that get every transaction too.
     """
 
     def __init__(
@@ -82,7 +81,6 @@ class Sender:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._nonce: int | None = None
-        self._unmined: dict[str, Any] | None = None
         self._chain_id: int | None = None
 
     def send(
@@ -111,7 +109,7 @@ class Sender:
     def forget_nonce(self) -> None:
         """Ask the node for the nonce next time, after a restored snapshot or a transaction sent by someone else."""
         with self._lock:
-            self._nonce = self._unmined = None
+            self._nonce = None
 
     def _send(self, to: str | None, data: bytes, *, value: int, gas: int | None, what: str) -> TxReceipt:
         fields: dict[str, Any] = {"data": data, "value": value, "type": 2, "chainId": self._chain()}
@@ -122,14 +120,11 @@ class Sender:
             raise ConfigError(
                 f"{what} needs {fields['gas']} gas, a transaction may have {MAX_TRANSACTION_GAS}"
             )
-        fees = self._initial_fees()
-        if self._is_pending(self._unmined):
-            fields["nonce"], fees = self._unmined["nonce"], self._above(self._unmined, fees)
-        else:
-            if self._nonce is None:
-                self._nonce = self._count("pending")
-            fields["nonce"] = self._nonce
-        fields["maxFeePerGas"], fields["maxPriorityFeePerGas"] = fees
+        if self._nonce is None:
+            with calling("eth_getTransactionCount"):
+                self._nonce = self.w3.eth.get_transaction_count(to_checksum_address(self.address), "pending")
+        fields["nonce"] = self._nonce
+        fields["maxFeePerGas"], fields["maxPriorityFeePerGas"] = self._initial_fees()
         try:
             receipt = self._until_mined(fields, what)
         except Reverted:
@@ -148,21 +143,6 @@ class Sender:
             with calling("eth_chainId"):
                 self._chain_id = self.w3.eth.chain_id
         return self._chain_id
-
-    def _count(self, block: Literal["latest", "pending"]) -> int:
-        with calling("eth_getTransactionCount"):
-            return self.w3.eth.get_transaction_count(to_checksum_address(self.address), block)
-
-    def _is_pending(self, fields: dict[str, Any] | None) -> TypeGuard[dict[str, Any]]:
-        """Say whether no transaction of the nonce of the one given up on is in a block."""
-        return fields is not None and self._count("latest") <= fields["nonce"]
-
-    def _above(self, fields: dict[str, Any], fees: tuple[int, int]) -> tuple[int, int]:
-        """Return fees at which nodes let a transaction replace another, within the cap: there they may refuse it."""
-        fee = max(fees[0], bumped(fields["maxFeePerGas"], self.fees.bump_permille))
-        tip = max(fees[1], bumped(fields["maxPriorityFeePerGas"], self.fees.bump_permille))
-        fee = min(fee, self.fees.max_fee_wei)
-        return fee, min(tip, fee)
 
     def _estimate(self, fields: dict[str, Any], what: str) -> int:
         call: dict[str, Any] = {k: fields[k] for k in ("to", "data", "value") if k in fields}
@@ -186,17 +166,14 @@ class Sender:
 
     def _until_mined(self, fields: dict[str, Any], what: str) -> TxReceipt:
         hashes = [self._broadcast(fields, what)]
-        self._unmined = fields
         started = last = self._clock()
         while True:
             for tx_hash in reversed(hashes):
                 try:
                     with calling("eth_getTransactionReceipt"):
-                        receipt = self.w3.eth.get_transaction_receipt(tx_hash)
+                        return self.w3.eth.get_transaction_receipt(tx_hash)
                 except TransactionNotFound:
                     continue
-                self._unmined = None
-                return receipt
             now = self._clock()
             if now - started > self.fees.timeout_s:
                 names = ", ".join(tx_hash.to_0x_hex() for tx_hash in hashes)
@@ -211,10 +188,11 @@ class Sender:
 
     def _replace(self, fields: dict[str, Any], what: str) -> HexBytes | None:
         """Raise both fees of the same nonce and broadcast again, unless that would exceed the cap."""
-        if bumped(fields["maxFeePerGas"], self.fees.bump_permille) > self.fees.max_fee_wei:
+        fee = bumped(fields["maxFeePerGas"], self.fees.bump_permille)
+        tip = bumped(fields["maxPriorityFeePerGas"], self.fees.bump_permille)
+        if fee > self.fees.max_fee_wei:
             return None
-        fee, tip = self._above(fields, (0, 0))
-        fields.update(maxFeePerGas=fee, maxPriorityFeePerGas=tip)
+        fields.update(maxFeePerGas=fee, maxPriorityFeePerGas=min(tip, fee))
         try:
             return self._broadcast(fields, what)
         except RpcError:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import inf
+from dataclasses import dataclass
 
 from web3 import Web3
 
@@ -43,13 +42,8 @@ class Session:
         deployment.require_chain(self.w3)
         return System.connect(self.w3, deployment)
 
-    def payer(self, *, timeout_s: float = inf) -> Sender:
+    def payer(self) -> Sender:
         """Return a sender for the key that pays gas.
-
-        Parameters
-        ----------
-        timeout_s
-            Seconds after which what is sent is worthless, if that is sooner than the settings give up.
 
         Raises
         ------
@@ -62,9 +56,7 @@ class Session:
                 "no key pays for gas. Fix: set keys.payer.keystore and keys.payer.passphrase_file"
             )
         relays = self.connections[1:]
-        fees = fee_policy(self.config.fees)
-        fees = replace(fees, timeout_s=min(fees.timeout_s, timeout_s))
-        return Sender(self.w3, key.unlock(), fees=fees, relays=relays)
+        return Sender(self.w3, key.unlock(), fees=fee_policy(self.config.fees), relays=relays)
 
 
 def fee_policy(fees: FeesConfig) -> FeePolicy:
