@@ -59,14 +59,14 @@ def report(command: subprocess.CompletedProcess[str], report_path: Path) -> str:
     return report_path.read_text(encoding="utf-8")
 
 
-def tell_three_hours() -> Outcome:
-    settings = DemoSettings(first_s=CRASH_OF_NOVEMBER, last_s=CRASH_OF_NOVEMBER + 3 * HOUR_S)
+def tell_six_hours() -> Outcome:
+    settings = DemoSettings(first_s=CRASH_OF_NOVEMBER, last_s=CRASH_OF_NOVEMBER + 6 * HOUR_S)
     return tell(settings, progress=lambda done, total, epoch: None)
 
 
 @pytest.fixture(scope="module")
 def november() -> Outcome:
-    return tell_three_hours()
+    return tell_six_hours()
 
 
 def test_the_command_succeeds_and_prints_json_alone(
@@ -153,7 +153,7 @@ def test_the_report_says_what_the_json_says(report: str, told: Mapping[str, Any]
 
 
 def test_the_same_window_twice_gives_the_same_figures_and_the_same_report(november: Outcome) -> None:
-    again = tell_three_hours()
+    again = tell_six_hours()
     assert asdict(again) == asdict(november)
     assert render(again) == render(november)
 

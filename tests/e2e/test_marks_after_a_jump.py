@@ -55,7 +55,7 @@ def publish(world: World, *, judged: bool = True) -> tuple[tuple[int, int], ...]
     computed = [world.keepers[0].compute(seen, time_s=world.story_time)] * len(world.keepers)
     done = run_round(world.system, world.relayer, world.keepers, computed, view)
     assert not done.refusals
-    return computed[0].held
+    return tuple((held.page, held.slot) for held in computed[0].held)
 
 
 def far_mark(world: World) -> int:

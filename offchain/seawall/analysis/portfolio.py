@@ -87,7 +87,7 @@ class JudgedBook:
 
 
 def judge(book: Book, bars: Bars, *, settings: KeeperSettings) -> JudgedBook:
-    """Return what the model says of a book at its time; the numbers a keeper posts before rounding.
+    """Return what the model says of a book at its time; what a keeper posts, before rounding and with no mark held.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from seawall.errors import ConsistencyError
 from seawall.keeper.accounts import AccountBook, lots_of
 from seawall.keeper.entries import entries_of
+from seawall.keeper.marks import from_marks_of
 from seawall.keeper.settings import KeeperSettings
 from seawall.margin.shortfall import shortfall_alone
 from seawall.page.decode import decode_page
@@ -218,6 +219,7 @@ def check_books(
     """
     factors = {decode_page(payload).head.lambda_bps for payload in proposal.payloads}
     _require(len(factors) == 1, f"the pages are scaled by different factors: {sorted(factors)} basis points")
+    own = from_marks_of(proposal, own)
     # By the own factor, as legs are held to own scaled ones: two tolerances would add up.
     expected = certify_books(view, own, books, lambda_bps=own.posted.lambda_bps, settings=settings)
     given = {leaf.words: leaf.shortfall for leaf in proposal.books}

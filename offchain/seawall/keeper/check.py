@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from seawall.errors import ConsistencyError
 from seawall.keeper.books import leg_sizes, lot_pnl
 from seawall.keeper.compute import Computed, Proposal
+from seawall.keeper.marks import from_marks_of, mark_at
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.view import ChainView
 from seawall.margin.atoms import structure_shortfall
@@ -65,7 +66,7 @@ def check_proposal(proposal: Proposal, own: Computed, view: ChainView, *, settin
         )
         _check_page(page, mine, settings)
     _check_probes(theirs, ours, own, view, settings)
-    _check_bounds(theirs, own, view, settings)
+    _check_bounds(theirs, from_marks_of(proposal, own), view, settings)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -122,7 +123,7 @@ def _check_page(page: Page, mine: Page, settings: KeeperSettings) -> None:
             continue
         # An option's value and legs move with its volatility, which is small beside the spot and not beside the value.
         spot = settings.option_tolerance * mine.head.reference_spot if record.kind in _OPTIONS else 0.0
-        mark = _mark_at(record, page.head, mine.head.reference_spot)
+        mark = mark_at(record, page.head, mine.head.reference_spot)
         _close(f"{name} mark at the own spot", mark, expected.mark, settings.mark_tolerance, least=spot)
         for field in ("leg_long_scaled", "leg_short_scaled"):
             given, own = getattr(record, field), getattr(expected, field)
@@ -131,11 +132,6 @@ def _check_page(page: Page, mine: Page, settings: KeeperSettings) -> None:
         # Own data may put a limit on either side of the next halving.
         _close(f"{name} drift shift", record.drift_shift, expected.drift_shift, 0.0)
         _check_sensitivities(name, (record, page.head), (expected, mine.head), settings)
-
-
-def _mark_at(record: Record, head: Head, spot: int) -> float:
-    """Return a mark at another spot, by its slope: a mark off one way and its spot off the other add up."""
-    return record.mark + record.delta_x22 / DELTA_ONE * (spot - head.reference_spot)
 
 
 def _check_expired(name: str, record: Record, own: Record, head: Head, settings: KeeperSettings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,11 @@ from seawall.keeper.hedges import HedgeUse, SelectedHedges, most_hedges, use_hed
 from seawall.keeper.lanes import FittedLanes, fit_lanes
 from seawall.keeper.listing import Listing, list_columns
 from seawall.keeper.live_books import heaviest_books
-from seawall.keeper.marks import held_places, mark_ranges
+from seawall.keeper.marks import HeldMark, held_instruments, held_marks
 from seawall.keeper.pages import Numbers, page_inputs
 from seawall.keeper.policy import PostedRisk, post_within
 from seawall.keeper.settings import KeeperSettings
-from seawall.keeper.view import ChainView
+from seawall.keeper.view import ChainView, spot_ticks
 from seawall.margin.depth import liquidity_inputs
 from seawall.margin.liquidity import LiquidityCoefficients, daily_volume_from_bars, liquidity_coefficients
 from seawall.margin.perpetuals import RiskEstimate
@@ -34,9 +35,9 @@ from seawall.market.schema import OptionQuotes, OrderBook
 from seawall.market.surfaces import SurfaceUse, use_chains
 from seawall.page.encode import encode_page
 from seawall.page.manifest import Manifest, init_code_hash
-from seawall.page.units import lot_ticks, quote_value, value_ticks
+from seawall.page.units import quote_value, value_ticks
 
-__all__ = ["Computed", "Proposal", "compute", "propose", "spot_ticks"]
+__all__ = ["Computed", "Proposal", "compute", "propose"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -75,7 +76,7 @@ class Computed:
     perpetuals
         Past basis; None without a source of it.
     held
-        Instruments, as (page, slot), whose mark the oracle would not accept yet: they are posted at the edge.
+        Instruments whose mark the oracle would not accept yet, and where it is posted instead.
     """
 
     as_of: int
@@ -92,7 +93,7 @@ class Computed:
     surfaces: SurfaceUse | None = None
     hedges: HedgeUse | None = None
     perpetuals: PerpetualUse | None = None
-    held: tuple[tuple[int, int], ...] = ()
+    held: tuple[HeldMark, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,16 +104,6 @@ class Proposal:
     payloads: tuple[bytes, ...]
     books: tuple[BookLeaf, ...] = ()
     baskets: tuple[BasketRequest, ...] = ()
-
-
-def spot_ticks(view: ChainView, closes: Floats) -> Floats:
-    """Return the price of one lot of every underlying, ticks, (M,)."""
-    return np.array(
-        [
-            lot_ticks(close, lot_size_wad=u.lot_size_wad, token_decimals=view.token_decimals, tick=view.tick)
-            for u, close in zip(view.underlyings, closes, strict=True)
-        ]
-    )
 
 
 def compute(
@@ -171,7 +162,8 @@ def compute(
     if hedges is not None:
         most = most_hedges(view, per_instrument=settings.model.atoms.per_instrument)
         selected = use_hedges(hedges, view, listing, most=most)
-    estimate = estimate_portfolio(
+    run = partial(
+        estimate_portfolio,
         closes,
         bar_h=bar_h,
         roles=[settings.role(u.symbol) for u in view.underlyings],
@@ -186,15 +178,16 @@ def compute(
         hedges=None if selected is None else selected.hedges or None,
         tokens=listing.tokens,
         carried=None if basis is None else basis.carried,
-        mark_ranges=mark_ranges(view, listing, spots=references, as_of=as_of),
     )
+    estimate = run()
+    posted = _posted(view, estimate.risk)
+    held = held_marks(
+        view, listing, estimate.valuation.mark, spots=references, as_of=as_of, lambda_bps=posted.lambda_bps
+    )
+    if held is not None:  # once more, with P&L from where they are held
+        estimate = run(held=held)
+        posted = _posted(view, estimate.risk)
     risk, m = estimate.risk, len(spots)
-    posted = post_within(
-        risk.long_es[:m],
-        risk.short_es[:m],
-        risk.lanes.values[:, :m],
-        ranges=[u.probe_range for u in view.underlyings],
-    )
     volume = daily_volume_from_bars(own.traded_value, bar_h=bar_h)
     books = None if depth is None else use_depth(depth, own.symbols, as_of)
     spread, daily = liquidity_inputs(
@@ -244,8 +237,14 @@ def compute(
         surfaces=fitted,
         hedges=selected,
         perpetuals=basis,
-        held=held_places(listing, estimate.held),
+        held=() if held is None else held_instruments(view, listing, held.shift, spots=references),
     )
+
+
+def _posted(view: ChainView, risk: RiskEstimate) -> PostedRisk:
+    """Return what the oracle would accept of the perpetuals' risk."""
+    m, ranges = len(view.underlyings), [u.probe_range for u in view.underlyings]
+    return post_within(risk.long_es[:m], risk.short_es[:m], risk.lanes.values[:, :m], ranges=ranges)
 
 
 def _implied(

@@ -17,7 +17,10 @@ __all__ = ["inputs_hash", "model_hash"]
 
 
 def inputs_hash(view: ChainView, computed: Computed, bars: Bars) -> bytes:
-    """Return a hash of prices, live books and whatever else the numbers were computed from."""
+    """Return a hash of prices, live books and whatever else the numbers were computed from.
+
+    Of pages in force, which the chain has, it covers no more than which marks they held, and how far.
+    """
     implied, perpetuals, use = computed.implied, computed.perpetuals, computed.hedges
     return _hash(
         ",".join(bars.symbols).encode(),
@@ -31,6 +34,7 @@ def inputs_hash(view: ChainView, computed: Computed, bars: Bars) -> bytes:
         *(() if computed.surfaces is None else (repr(computed.surfaces).encode(),)),
         *(() if perpetuals is None else (perpetuals.carried.astype("<f8").tobytes(),)),
         # With no hedge that stands they are chosen as without a selection.
+        *((repr(computed.held).encode(),) if computed.held else ()),
         *((repr(use.hedges).encode(),) if use is not None and use.hedges else ()),
     )
 

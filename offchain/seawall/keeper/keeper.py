@@ -15,14 +15,14 @@ from seawall.keeper.accounts import AccountBook, find_holders, read_books
 from seawall.keeper.baskets import Chosen, basket_books, check_baskets, choose_baskets
 from seawall.keeper.books import book_tree, check_books
 from seawall.keeper.check import check_proposal
-from seawall.keeper.compute import Computed, Proposal, compute, propose, spot_ticks
+from seawall.keeper.compute import Computed, Proposal, compute, propose
 from seawall.keeper.hedges import SelectedHedges
 from seawall.keeper.leaves import LeafStore
 from seawall.keeper.observing import with_hedges
 from seawall.keeper.requests import RequestFolder
 from seawall.keeper.settings import KeeperSettings
 from seawall.keeper.store import SignatureStore
-from seawall.keeper.view import ChainView, block_time
+from seawall.keeper.view import ChainView, block_time, spot_ticks
 from seawall.keeper.watch import Watch, watch_model
 from seawall.market.bars import Bars
 from seawall.market.implied import ImpliedQuotes
@@ -138,7 +138,7 @@ class Keeper:
             text = "lanes scaled down to fit records: list these instruments again with a larger shift"
             _log.warning(text, lanes=computed.lanes.scaled, instruments=cramped)
         if held := computed.held:
-            _log.warning("marks held to what the oracle accepts", instruments=held)
+            _log.warning("marks held to what the oracle accepts", held=held)
         self._used = computed, bars
         if computed.surfaces is not None:
             self.fallbacks += sum(note != "" for note in computed.surfaces.notes)

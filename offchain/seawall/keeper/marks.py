@@ -1,25 +1,30 @@
 """Marks that the oracle accepts: no further from the compared page's, at one spot, than that page's larger leg.
 
 An option's honest mark can be further off, after a jump that the page it is compared with did not foresee. A manifest
-with it would be refused, and with it the marks of all other instruments. So a mark is posted at the edge of what is
-accepted, and the rest of the way is margin: tail risk is counted from the mark that is posted. By then the baseline has
-such a page, and its legs, now those of where the spot is, let the honest mark through.
+with it would be refused, and with it the marks of all other instruments. So a mark is posted near the edge of what is
+accepted, and tail risk counts from there: what a mark lacks is in legs, lanes, atoms and books, whole, whatever lambda.
+Once such a page is the baseline its legs, which are those of where the spot is, let the honest mark through.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seawall.arrays import Floats
 from seawall.keeper.listing import Listing
 from seawall.keeper.view import ChainView
-from seawall.page.decode import Page, Record
-from seawall.page.layout import TERMS
+from seawall.margin.portfolio import HeldMarks
+from seawall.page.decode import Head, Page, Record, decode_page
+from seawall.page.layout import DELTA_ONE, TERMS
 from seawall.reference.marks import is_expired, live_mark, spot_state
 
-__all__ = ["held_places", "mark_ranges"]
+if TYPE_CHECKING:
+    from seawall.keeper.compute import Computed, Proposal
+
+__all__ = ["HeldMark", "from_marks_of", "held_instruments", "held_marks", "mark_at", "mark_ranges"]
 
 # Quarters of a leg of which marks may be off: the feed's price at activation is not quite the page's.
 _QUARTERS = 3
@@ -69,7 +74,68 @@ def _range(record: Record, page: Page, spot: int) -> tuple[int, int]:
     return min(expected, straight) - room, expected + room
 
 
-def held_places(listing: Listing, held: Floats) -> tuple[tuple[int, int], ...]:
-    """Return page and slot of the dated columns whose mark was held, which is where `held` is not zero, (D,)."""
-    first = len(listing.underlying) - len(listing.tokens) - len(listing.dated)
-    return tuple(listing.places[first + column] for column in np.flatnonzero(held).tolist())
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeldMark:
+    """Say by how many ticks a mark is posted above the model's; below if negative. `column` is its column."""
+
+    page: int
+    slot: int
+    column: int
+    ticks: int
+
+
+def held_marks(
+    view: ChainView, listing: Listing, marks: Floats, *, spots: Floats, as_of: int, lambda_bps: int
+) -> HeldMarks | None:
+    """Return where marks are posted, if that is not where the model has them, fractions of spot, (D,).
+
+    Parameters
+    ----------
+    view, listing, spots, as_of
+        As for `mark_ranges`.
+    marks
+        The model's, (D,).
+    lambda_bps
+        What legs, lanes and tail risks are going to be scaled by.
+    """
+    shift = np.clip(marks, *mark_ranges(view, listing, spots=spots, as_of=as_of)) - marks
+    return HeldMarks(shift=shift, factor=lambda_bps / 10_000) if shift.any() else None
+
+
+def held_instruments(
+    view: ChainView, listing: Listing, shift: Floats, *, spots: Floats
+) -> tuple[HeldMark, ...]:
+    """Return the instruments whose mark is held, a column's twins too; `shift` as in `HeldMarks`."""
+    first, found = len(view.underlyings), []
+    columns = iter(listing.columns.tolist())
+    for page in view.pages:
+        for slot in range(len(page.instruments)):
+            column = next(columns)
+            moved = shift[column - first] if 0 <= column - first < len(shift) else 0.0
+            if moved:
+                ticks = round(float(moved * spots[page.underlying]))
+                found.append(HeldMark(page=page.page_id, slot=slot, column=column, ticks=ticks))
+    return tuple(found)
+
+
+def from_marks_of(proposal: Proposal, own: Computed) -> Computed:
+    """Return own numbers with P&L of what is held from a proposal's marks.
+
+    Where a mark is held depends on the last page's slope, what it is worth on the own one: at another spot, though one
+    within tolerance, as much more or less of the way is margin. The proposal's pages must be as many and as long as the
+    own ones.
+    """
+    if not own.held:
+        return own
+    pnl, factor = own.risk.pnl.copy(), own.posted.lambda_bps / 10_000
+    for held in own.held:
+        theirs, mine = (decode_page(found.payloads[held.page]) for found in (proposal, own))
+        given = mark_at(theirs.records[held.slot], theirs.head, mine.head.reference_spot)
+        further = given - mine.records[held.slot].mark
+        pnl[:, held.column] = own.risk.pnl[:, held.column] - further / mine.head.reference_spot / factor
+    return replace(own, risk=replace(own.risk, pnl=pnl))
+
+
+def mark_at(record: Record, head: Head, spot: int) -> float:
+    """Return a mark at another spot, by its slope: a mark off one way and its spot off the other add up."""
+    return record.mark + record.delta_x22 / DELTA_ONE * (spot - head.reference_spot)

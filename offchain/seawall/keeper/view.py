@@ -15,8 +15,9 @@ from seawall.keeper.accounts import AccountBook, find_holders, lots_of, read_boo
 from seawall.keeper.listed_pages import PageReader, PageView, instrument_columns
 from seawall.keeper.policy import ProbeRange
 from seawall.page.inputs import FactorsInput
+from seawall.page.units import lot_ticks
 
-__all__ = ["ChainReader", "ChainView", "UnderlyingView", "block_time"]
+__all__ = ["ChainReader", "ChainView", "UnderlyingView", "block_time", "spot_ticks"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -203,6 +204,16 @@ class ChainReader:
             probe_slot=probe[1],
             probe_range=ProbeRange(least_ppm=least, largest_ppm=largest),
         )
+
+
+def spot_ticks(view: ChainView, closes: Floats) -> Floats:
+    """Return the price of one lot of every underlying, ticks, (M,)."""
+    return np.array(
+        [
+            lot_ticks(close, lot_size_wad=u.lot_size_wad, token_decimals=view.token_decimals, tick=view.tick)
+            for u, close in zip(view.underlyings, closes, strict=True)
+        ]
+    )
 
 
 def block_time(w3: Web3, block: int) -> int:

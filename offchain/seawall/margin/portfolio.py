@@ -29,7 +29,7 @@ from seawall.margin.structures import Legs, structures, verticals
 from seawall.margin.surface import Levels, levels_from
 from seawall.margin.volatility import YEAR_H
 
-__all__ = ["PortfolioEstimate", "estimate_portfolio", "without_tokens"]
+__all__ = ["HeldMarks", "PortfolioEstimate", "estimate_portfolio", "without_tokens"]
 
 # An instrument whose legs are below this part of the spot has expired or can hardly move: lanes leave it out.
 _NOTHING = 1e-9
@@ -56,8 +56,6 @@ class PortfolioEstimate:
         Certified hedges, the most useful first; shortfall in the unit of the spots given.
     carry_es
         Expected shortfall of one unit of each token against its perpetual sold short, a fraction of spot, (K,).
-    held
-        By how much the marks of the dated instruments stand above the model's because of `mark_ranges`, (D,).
     """
 
     risk: RiskEstimate
@@ -65,7 +63,23 @@ class PortfolioEstimate:
     levels: Levels
     atoms: tuple[CertifiedAtom, ...]
     carry_es: Floats
-    held: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldMarks:
+    """Say at which marks dated instruments are posted, where that is not the model's.
+
+    Attributes
+    ----------
+    shift
+        By how much a posted mark stands above the model's, a fraction of spot, (D,).
+    factor
+        What legs, lanes and tail risks are going to be multiplied by, lambda. P&L moves by ``-shift / factor``, so that
+        they carry the shift, a loss or gain that is certain, whole.
+    """
+
+    shift: Floats
+    factor: float
 
 
 def estimate_portfolio(
@@ -84,7 +98,7 @@ def estimate_portfolio(
     hedges: Sequence[Legs] | None = None,
     tokens: Sequence[int] = (),
     carried: Floats | None = None,
-    mark_ranges: tuple[Floats, Floats] | None = None,
+    held: HeldMarks | None = None,
 ) -> PortfolioEstimate:
     """Return the risk of tokens, perpetuals, futures and options as of the last bar.
 
@@ -115,9 +129,8 @@ def estimate_portfolio(
         The underlying of every token that is itself listed, K of them.
     carried
         Past prices of perpetuals as `PastBasis` has them, (T, M); none by default.
-    mark_ranges
-        The least and the largest mark of the dated instruments that may be posted, (D,) each; any by default. P&L
-        counts from the mark within them, so that equity less tail risk is what it is at the model's mark.
+    held
+        Marks other than the model's, from which P&L counts then.
 
     Raises
     ------
@@ -127,20 +140,18 @@ def estimate_portfolio(
         If `bar_h` does not divide the horizon and the step.
     """
     sigma, scenarios = joint_returns(closes, bar_h=bar_h, roles=roles, settings=settings, implied=implied)
-    m, chain, held_tokens = len(roles), Chain.of(dated), np.array(tokens, dtype=np.int64)
-    if max([*chain.underlying.tolist(), *held_tokens.tolist()], default=0) >= m:
+    m, chain, token_owner = len(roles), Chain.of(dated), np.array(tokens, dtype=np.int64)
+    if max([*chain.underlying.tolist(), *token_owner.tolist()], default=0) >= m:
         raise DataError(f"a dated instrument or token is on an underlying beyond the {m} that there are")
-    owner = np.concatenate([np.arange(m), chain.underlying, held_tokens])
+    owner = np.concatenate([np.arange(m), chain.underlying, token_owner])
     plain = m + len(dated)
-    held = checked(lots, name="lots", shape=(None, len(owner)))
+    live = checked(lots, name="lots", shape=(None, len(owner)))
     levels = _levels(sigma, scenarios, settings, [None] * m if quotes is None else quotes)
     if surfaces is not None:
         levels = calibrated_levels(surfaces, levels, settings=settings.surface)
     valuation = value_chain(chain, levels, settings=settings.surface)
-    fair = valuation.mark
-    if mark_ranges is not None:
-        valuation = replace(valuation, mark=np.clip(fair, *mark_ranges))
-    shift = valuation.mark - fair
+    if held is not None:
+        valuation = replace(valuation, mark=valuation.mark + held.shift)
     moves = joint_moves(scenarios, settings=settings) if len(dated) else None
     scenarios = scenarios if moves is None else moves.scenarios
     past = None
@@ -150,13 +161,13 @@ def estimate_portfolio(
         )
     parts = [
         perpetual_pnl(scenarios.log_returns, perpetual_moves(scenarios, settings=settings, past=past)),
-        spot_pnl(scenarios.log_returns[:, held_tokens]),
+        spot_pnl(scenarios.log_returns[:, token_owner]),
     ]
     if moves is not None:
         dated_pnl = revalued_pnl(
             chain, moves, levels, horizon_h=settings.horizon_h, settings=settings.surface
         )
-        parts.insert(1, dated_pnl - shift)
+        parts.insert(1, dated_pnl if held is None else dated_pnl - held.shift / held.factor)
     pnl = np.hstack(parts)
     listed = structures(
         chain,
@@ -167,7 +178,7 @@ def estimate_portfolio(
     )
     design = _design(scenarios, pnl[:, :plain], listed, chain, owner[:plain], spots, settings=settings)
     wide = np.pad(design, ((0, 0), (0, len(tokens))))
-    risk = _assess(scenarios, pnl, held * lot_value[owner], wide, settings=settings, spots=m)
+    risk = _assess(scenarios, pnl, live * lot_value[owner], wide, settings=settings, spots=m)
     legs = (np.stack([risk.long_es, risk.short_es]) * spots[owner])[:, :plain]
     by_lot = (pnl * spots[owner])[:, :plain]
     if hedges is not None:
@@ -178,7 +189,7 @@ def estimate_portfolio(
             scenarios.weights,
             legs,
             listed,
-            without_tokens(held, tokens),
+            without_tokens(live, tokens),
             alpha=settings.alpha,
             settings=settings.atoms,
             seed=settings.seed,
@@ -186,7 +197,7 @@ def estimate_portfolio(
             always=verticals(chain, columns=m),
         )
     carry = structure_books(
-        [((u, -1), (plain + i, 1)) for i, u in enumerate(held_tokens.tolist())], columns=len(owner)
+        [((u, -1), (plain + i, 1)) for i, u in enumerate(token_owner.tolist())], columns=len(owner)
     )[: len(tokens)]
     return PortfolioEstimate(
         risk=risk,
@@ -194,7 +205,6 @@ def estimate_portfolio(
         levels=levels,
         atoms=tuple(atoms),
         carry_es=structure_shortfall(pnl, scenarios.weights, carry, alpha=settings.alpha),
-        held=shift,
     )
 
 

@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 from tests.support.listings import AS_OF, QUICK, linear, listed_view, option, price_bars, with_shifts
 
+from seawall.keeper.accounts import AccountBook
+from seawall.keeper.books import certify_books, check_books
 from seawall.keeper.check import check_proposal
 from seawall.keeper.compute import Computed, compute, propose
 from seawall.keeper.listing import list_columns
-from seawall.keeper.marks import mark_ranges
+from seawall.keeper.marks import from_marks_of, mark_at, mark_ranges
+from seawall.keeper.policy import ProbeRange
 from seawall.keeper.view import ChainView
+from seawall.margin.certificate import Book
 from seawall.market.bars import Bars
 from seawall.page.decode import Page, decode_page
 from seawall.page.layout import Kind
@@ -55,10 +59,22 @@ def judged_by(computed: Computed) -> ChainView:
 
 
 @cache
-def after() -> tuple[Computed, Computed]:
-    """Return a keeper's numbers after the jump: as if no oracle judged them, and as it posts them."""
+def after(room: float = 100.0) -> tuple[Computed, Computed]:
+    """Return a keeper's numbers after the jump: as if no oracle judged them, and as it posts them.
+
+    The oracle takes a probe of up to `room` times the last: where that is less than the model wants, lambda is below 1.
+    """
     view, before = listed()
-    return compute(view, jumped(), settings=QUICK), compute(judged_by(before), jumped(), settings=QUICK)
+    return tuple(compute(bounded(seen, room), jumped(), settings=QUICK) for seen in (view, judged_by(before)))
+
+
+def bounded(view: ChainView, room: float) -> ChainView:
+    """Return the view with the largest probe so many times the last."""
+    last = [page.records[0] for page in map(decode_page, listed()[1].payloads)]
+    legs = [max(r.leg_long, r.leg_short) / round(s) for r, s in zip(last, listed()[1].spots, strict=True)]
+    ranges = [ProbeRange(least_ppm=30_000, largest_ppm=int(1e6 * room * leg)) for leg in legs]
+    under = [replace(u, probe_range=r) for u, r in zip(view.underlyings, ranges, strict=True)]
+    return replace(view, underlyings=tuple(under))
 
 
 def page_of(computed: Computed) -> Page:
@@ -79,7 +95,9 @@ def test_an_honest_mark_may_be_further_off_than_a_leg_and_the_posted_one_is_not(
     honest, posted = (page_of(computed) for computed in after())
     off, allowed = distance(old, honest, CALL)
     assert off > allowed
-    assert after()[1].held == ((0, CALL),)
+    short = honest.records[CALL].mark - posted.records[CALL].mark
+    (held,) = after()[1].held
+    assert (held.page, held.slot, held.ticks) == (0, CALL, -short)
     for at in (0.997, 1.0, 1.003):  # keepers' spots differ by less than what they sign
         assert abs(distance(old, posted, CALL, at=at)[0]) <= allowed
     assert distance(old, posted, CALL)[0] == allowed * 3 // 4
@@ -87,19 +105,36 @@ def test_an_honest_mark_may_be_further_off_than_a_leg_and_the_posted_one_is_not(
         assert posted.records[slot].mark == honest.records[slot].mark
 
 
-def test_what_a_mark_lacks_is_margin() -> None:
-    """Equity less tail risk is what it is at the honest mark: for legs, lanes, atoms and whole books."""
-    honest, posted = (page_of(computed) for computed in after())
-    fair, held = honest.records[CALL], posted.records[CALL]
-    short = fair.mark - held.mark
-    assert short > 0
-    unit = 1 << fair.shift
-    assert held.leg_short == pytest.approx(fair.leg_short + short, abs=2 * unit)
-    assert held.leg_long == pytest.approx(max(fair.leg_long - short, 0), abs=2 * unit)
-    (computed, own), lots = after(), np.array([0.0, 3.0, -5.0, 0.0, 2.0])
-    gain = [(found.risk.pnl[:, found.listing.columns[:5]] @ lots) for found in (computed, own)]
-    spot = posted.head.reference_spot
-    np.testing.assert_allclose(gain[1] - gain[0], -5 * short / spot, rtol=1e-3)
+@pytest.mark.parametrize("room", [100.0, 1.5])
+def test_what_a_mark_lacks_is_margin_whole(room: float) -> None:
+    """Equity less tail risk is what it is at the honest mark: for legs and for whole books, whatever lambda is."""
+    fair, posted = after(room)
+    assert (posted.posted.lambda_bps < 7_000) is (room < 2)
+    assert posted.posted.lambda_bps == fair.posted.lambda_bps
+    honest, record = (page_of(found).records[CALL] for found in (fair, posted))
+    lacking = honest.mark - record.mark
+    assert lacking > 0
+    unit = 1 << honest.shift
+    assert record.leg_short == pytest.approx(honest.leg_short + lacking, abs=2 * unit)
+    assert record.leg_long == pytest.approx(max(honest.leg_long - lacking, 0), abs=2 * unit)
+    view = listed()[0]
+    books = [held_book(view, {CALL: -5, 0: 2}), held_book(view, {CALL: -1, PUT: -1})]
+    shown = [
+        certify_books(view, found, books, lambda_bps=found.posted.lambda_bps, settings=QUICK)
+        for found in (fair, posted)
+    ]
+    for before, now, lots in zip(*shown, (5, 1), strict=True):
+        assert now.shortfall == pytest.approx(
+            before.shortfall + lots * lacking * view.tick, abs=lots * view.tick
+        )
+
+
+def held_book(view: ChainView, lots: dict[int, int]) -> AccountBook:
+    """Return an account with so many lots of slots of page 0."""
+    book = Book()
+    for slot, count in lots.items():
+        book.add(0, (slot, view.pages[0].instruments[slot].generation), count)
+    return AccountBook(account=bytes(32), words=book.words())
 
 
 def test_the_next_baseline_lets_the_honest_mark_through() -> None:
@@ -108,12 +143,41 @@ def test_the_next_baseline_lets_the_honest_mark_through() -> None:
     assert again.payloads == after()[0].payloads
 
 
-def test_keepers_sign_a_held_mark_of_each_other() -> None:
-    view = judged_by(listed()[1])
-    bars = jumped(off=0.0005)
-    other = compute(view, bars, settings=QUICK)
-    assert other.held
-    check_proposal(propose(view, other, bars, epoch=1, settings=QUICK), after()[1], view, settings=QUICK)
+@pytest.mark.parametrize("off", [-0.0045, 0.0005, 0.0045])
+@pytest.mark.parametrize(("by", "room"), [(1.25, 100.0), (1.3, 100.0), (1.3, 1.5), (1.35, 100.0)])
+def test_keepers_sign_a_held_mark_of_each_other(by: float, room: float, off: float) -> None:
+    """Of spots that differ by less than is tolerated, as without held marks; books of one leg and of several too."""
+    view = bounded(judged_by(listed()[1]), room)
+    every = [{slot: lots} for slot in range(len(TERMS)) for lots in (-1, 1)]
+    books = [held_book(view, lots) for lots in (*every, {CALL: -3, 0: 1}, {CALL: 2, PUT: -1})]
+    accounts = [replace(book, account=i.to_bytes(32, "big")) for i, book in enumerate(books)]
+    view = replace(view, books=tuple(accounts))
+    found = [(compute(view, bars, settings=QUICK), bars) for bars in (jumped(by), jumped(by, off=off))]
+    assert all(computed.held for computed, _ in found)
+    for (leader, bars), (own, _) in (found, found[::-1]):
+        proposal = propose(view, leader, bars, epoch=1, settings=QUICK)
+        check_proposal(proposal, own, view, settings=QUICK)
+        check_books(proposal, own, view, view.books, settings=QUICK)
+
+
+def test_a_follower_counts_tail_risk_from_the_leaders_mark_whole() -> None:
+    view = bounded(judged_by(listed()[1]), 1.5)
+    bars = jumped(off=0.0045)
+    leader, own = compute(view, bars, settings=QUICK), after(1.5)[1]
+    proposal = propose(view, leader, bars, epoch=1, settings=QUICK)
+    spot = page_of(own).head.reference_spot
+    given = mark_at(page_of(leader).records[CALL], page_of(leader).head, spot)
+    further = given - page_of(own).records[CALL].mark
+    assert abs(further) > 50
+    book = [held_book(view, {CALL: -5, 0: 2})]
+    before, now = (
+        certify_books(view, found, book, lambda_bps=own.posted.lambda_bps, settings=QUICK)[0].shortfall
+        for found in (own, from_marks_of(proposal, own))
+    )
+    assert now - before == pytest.approx(-5 * further * view.tick, abs=5 * view.tick)
+    # The leader's own numbers are from its own mark already.
+    assert from_marks_of(proposal, leader).payloads == leader.payloads
+    np.testing.assert_array_equal(from_marks_of(proposal, leader).risk.pnl, leader.risk.pnl)
 
 
 def test_in_calm_no_mark_is_held_and_no_byte_is_another() -> None:
