@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["HeldMark", "from_marks_of", "held_instruments", "held_marks", "mark_at", "mark_ranges"]
 
-# Quarters of a leg of which marks may be off: the feed's price at activation is not quite the page's.
-_QUARTERS = 3
+# One part in so many of a leg is left free: the feed's price at activation is not quite the page's.
+_SLACK = 4
 
 
 def mark_ranges(view: ChainView, listing: Listing, *, spots: Floats, as_of: int) -> tuple[Floats, Floats]:
-    """Return the least and the largest mark of each dated column that may be posted, fractions of spot, (D,) each.
+    """Return the least and the largest mark of each dated column that may be posted, ticks, (D,) each.
 
-    ``V_old(S) -+ 3/4 max(legLong, legShort)`` of the compared page, below from the value without curvature if that is
-    less; unbounded for what that page lacks or what has expired. Whole ticks, rounded away from the edge.
+    ``V_old(S) -+ 3/4 max(legLong, legShort)`` of the compared page, the room rounded up to whole ticks, below from the
+    value without curvature if that is less; unbounded for what that page lacks or what has expired.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def mark_ranges(view: ChainView, listing: Listing, *, spots: Floats, as_of: int)
             if not same or is_expired(record, now=as_of):
                 continue
             least, most = _range(record, page.compared, spot)
-            lower[index], upper[index] = max(lower[index], least / spot), min(upper[index], most / spot)
+            lower[index], upper[index] = max(lower[index], least), min(upper[index], most)
     return lower, upper
 
 
@@ -70,7 +70,8 @@ def _range(record: Record, page: Page, spot: int) -> tuple[int, int]:
     state = spot_state(page.head, price=spot, now=page.head.as_of)
     expected, _ = live_mark(record, state)
     straight, _ = live_mark(replace(record, gamma_spot_x10=0), state)
-    room = max(record.leg_long, record.leg_short) * _QUARTERS // 4
+    leg = max(record.leg_long, record.leg_short)
+    room = leg - leg // _SLACK
     return min(expected, straight) - room, expected + room
 
 
@@ -87,18 +88,22 @@ class HeldMark:
 def held_marks(
     view: ChainView, listing: Listing, marks: Floats, *, spots: Floats, as_of: int, lambda_bps: int
 ) -> HeldMarks | None:
-    """Return where marks are posted, if that is not where the model has them, fractions of spot, (D,).
+    """Return where marks are posted, if that is not where the model has them to the tick; else None.
 
     Parameters
     ----------
     view, listing, spots, as_of
         As for `mark_ranges`.
     marks
-        The model's, (D,).
+        The model's, fractions of spot, (D,).
     lambda_bps
         What legs, lanes and tail risks are going to be scaled by.
     """
-    shift = np.clip(marks, *mark_ranges(view, listing, spots=spots, as_of=as_of)) - marks
+    first = len(view.underlyings)
+    spot = spots[listing.underlying[first : first + len(marks)]]
+    wanted = np.rint(marks * spot)
+    posted = np.clip(wanted, *mark_ranges(view, listing, spots=spots, as_of=as_of))
+    shift = np.where(posted == wanted, 0.0, posted / spot - marks)
     return HeldMarks(shift=shift, factor=lambda_bps / 10_000) if shift.any() else None
 
 

@@ -14,7 +14,7 @@ from seawall.keeper.books import certify_books, check_books
 from seawall.keeper.check import check_proposal
 from seawall.keeper.compute import Computed, compute, propose
 from seawall.keeper.listing import list_columns
-from seawall.keeper.marks import from_marks_of, mark_at, mark_ranges
+from seawall.keeper.marks import from_marks_of, held_marks, mark_at, mark_ranges
 from seawall.keeper.policy import ProbeRange
 from seawall.keeper.view import ChainView
 from seawall.margin.certificate import Book
@@ -100,7 +100,7 @@ def test_an_honest_mark_may_be_further_off_than_a_leg_and_the_posted_one_is_not(
     assert (held.page, held.slot, held.ticks) == (0, CALL, -short)
     for at in (0.997, 1.0, 1.003):  # keepers' spots differ by less than what they sign
         assert abs(distance(old, posted, CALL, at=at)[0]) <= allowed
-    assert distance(old, posted, CALL)[0] == allowed * 3 // 4
+    assert distance(old, posted, CALL)[0] == allowed - allowed // 4
     for slot in (0, 1, PUT):
         assert posted.records[slot].mark == honest.records[slot].mark
 
@@ -158,6 +158,25 @@ def test_keepers_sign_a_held_mark_of_each_other(by: float, room: float, off: flo
         proposal = propose(view, leader, bars, epoch=1, settings=QUICK)
         check_proposal(proposal, own, view, settings=QUICK)
         check_books(proposal, own, view, view.books, settings=QUICK)
+
+
+@pytest.mark.parametrize(("mark", "held"), [(9, True), (9.6, False), (10, False), (14.4, False), (15, True)])
+def test_a_mark_that_is_within_reach_to_the_tick_is_not_held(mark: float, held: bool) -> None:
+    """An option of a leg of few ticks would else be held in calm too, and every epoch take twice as long."""
+    view = judged_by(listed()[1])
+    fields = {"mark": 12, "delta_x22": 0, "gamma_spot_x10": 0, "shift": 0}
+    old = changed(old_page(), CALL, **fields, leg_long_scaled=1, leg_short_scaled=2)
+    terms = list(view.pages[0].instruments)
+    terms[CALL] = replace(terms[CALL], shift=0)
+    page = replace(view.pages[0], compared=old, instruments=tuple(terms))
+    view = replace(view, pages=(page, *view.pages[1:]))
+    spots = np.full(2, float(old.head.reference_spot))
+    listing = list_columns(view, spots=spots, as_of=AS_OF)
+    index = int(listing.columns[CALL]) - len(view.underlyings)
+    marks = np.array([float(r.mark) for r in old.records[1:]]) / spots[0]
+    marks[index] = mark / spots[0]
+    found = held_marks(view, listing, marks, spots=spots, as_of=AS_OF, lambda_bps=10_000)
+    assert (found is not None) is held
 
 
 def test_a_follower_counts_tail_risk_from_the_leaders_mark_whole() -> None:
@@ -223,8 +242,8 @@ def range_of(slot: int, *, as_of: int, at: float = JUMP, **fields: int) -> tuple
     pages = (page, *view.pages[1:])
     found = mark_ranges(replace(view, pages=pages), listing, spots=spots, as_of=as_of)
     index = int(listing.columns[slot]) - len(view.underlyings)
-    least, most = (float(edge[index] * spots[0]) for edge in found)
-    return (round(least), round(most)) if np.isfinite(least + most) else (0, 0)
+    least, most = (float(edge[index]) for edge in found)
+    return (int(least), int(most)) if np.isfinite(least + most) else (0, 0)
 
 
 def test_what_has_expired_may_be_worth_anything() -> None:
@@ -237,7 +256,8 @@ def test_a_mark_may_fall_as_far_as_the_last_one_without_its_curvature() -> None:
     """A parabola overshoots far from where it was fitted: the oracle allows what the slope alone says."""
     bent = changed(old_page(), CALL, gamma_spot_x10=8_000 << 10, delta_x22=0, mark=10)
     record, spot = bent.records[CALL], round(bent.head.reference_spot * JUMP)
-    room = max(record.leg_long, record.leg_short) * 3 // 4
+    leg = max(record.leg_long, record.leg_short)
+    room = leg - leg // 4
     curved, _ = live_mark(record, spot_state(bent.head, price=spot, now=bent.head.as_of))
     assert curved > 10 + room
     fields = {"gamma_spot_x10": 8_000 << 10, "delta_x22": 0, "mark": 10}
