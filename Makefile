@@ -11,8 +11,9 @@ PYTHON := echo 'error: no Python 3 found. Fix: install Python 3.12 (with python3
 endif
 
 RUN    := .venv/bin/python
-# One process a core, a file to each: what a file deploys once stays in one process.
-PYTEST := $(RUN) -m pytest -p no:ape_test -n auto --dist loadfile --no-loadscope-reorder  # few long files last would keep one core waiting
+# One process a core, a file to each: what a file deploys once stays in one process. Files keep their order: few long ones
+# last would keep a core waiting.
+PYTEST := $(RUN) -m pytest -p no:ape_test -n auto --dist loadfile --no-loadscope-reorder
 # anvil is an npm package; Ape looks for it on PATH.
 WITH_NODE := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 ARGS   ?=

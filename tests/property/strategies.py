@@ -1,6 +1,5 @@
 """Every hypothesis strategy over pages, books and prices, one sentence each."""
 
-import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -76,6 +75,8 @@ def live_records(draw: st.DrawFn, *, spot: int, kind: Kind | None = None, lane_w
     option = kind in (Kind.CALL, Kind.PUT)
     delta_max = 1 << 22
     legs = st.integers(0, (1 << 32) - 1) | st.integers(0, 1000)
+    count = LANES_PER_WORD * lane_words
+    lanes = st.lists(st.integers(-LANE_BIAS + 1, LANE_BIAS - 1), min_size=count, max_size=count)
     return Record(
         kind=kind,
         shift=draw(st.integers(0, 12)),
@@ -89,22 +90,8 @@ def live_records(draw: st.DrawFn, *, spot: int, kind: Kind | None = None, lane_w
         strike=draw(st.integers(1, 2 * spot)) if option else 0,
         expiry_hour=draw(st.integers(1, (1 << 24) - 1)) if kind != Kind.PERPETUAL else 0,
         vega=draw(st.integers(0, (1 << 16) - 1)) if option else 0,
-        lanes=draw(live_lanes(LANES_PER_WORD * lane_words)),
+        lanes=tuple(draw(lanes)),
     )
-
-
-def live_lanes(count: int) -> st.SearchStrategy[tuple[int, ...]]:
-    """Return lanes of a record: any at all, all alike, or any few and the rest nothing.
-
-    Drawn one by one, which takes Hypothesis most of its time, only where they are few.
-    """
-    lane = st.integers(-LANE_BIAS + 1, LANE_BIAS - 1)
-    at_random = st.binary(min_size=2 * count, max_size=2 * count).map(
-        lambda drawn: tuple(max(x, 1 - LANE_BIAS) for x in struct.unpack(f">{count}h", drawn))
-    )
-    alike = lane.map(lambda value: (value,) * count)
-    few = st.lists(lane, max_size=4).map(lambda found: (*found, *(0,) * (count - len(found))))
-    return at_random | alike | few
 
 
 @st.composite

@@ -33,8 +33,8 @@ def inputs_hash(view: ChainView, computed: Computed, bars: Bars) -> bytes:
         *(() if computed.depth is None else (repr(computed.depth).encode(),)),
         *(() if computed.surfaces is None else (repr(computed.surfaces).encode(),)),
         *(() if perpetuals is None else (perpetuals.carried.astype("<f8").tobytes(),)),
-        # With no hedge that stands they are chosen as without a selection.
         *((repr(computed.held).encode(),) if computed.held else ()),
+        # With no hedge that stands they are chosen as without a selection.
         *((repr(use.hedges).encode(),) if use is not None and use.hedges else ()),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from seawall.arrays import Floats
 from seawall.keeper.listing import Listing
 from seawall.keeper.view import ChainView
-from seawall.margin.portfolio import HeldMarks
+from seawall.margin.portfolio import MarkShift
 from seawall.page.decode import Head, Page, Record, decode_page
 from seawall.page.layout import DELTA_ONE, TERMS
 from seawall.reference.marks import is_expired, live_mark, spot_state
@@ -87,7 +87,7 @@ class HeldMark:
 
 def held_marks(
     view: ChainView, listing: Listing, marks: Floats, *, spots: Floats, as_of: int, lambda_bps: int
-) -> HeldMarks | None:
+) -> MarkShift | None:
     """Return where marks are posted, if that is not where the model has them to the tick; else None.
 
     Parameters
@@ -104,13 +104,13 @@ def held_marks(
     wanted = np.rint(marks * spot)
     posted = np.clip(wanted, *mark_ranges(view, listing, spots=spots, as_of=as_of))
     shift = np.where(posted == wanted, 0.0, posted / spot - marks)
-    return HeldMarks(shift=shift, factor=lambda_bps / 10_000) if shift.any() else None
+    return MarkShift(shift=shift, factor=lambda_bps / 10_000) if shift.any() else None
 
 
 def held_instruments(
     view: ChainView, listing: Listing, shift: Floats, *, spots: Floats
 ) -> tuple[HeldMark, ...]:
-    """Return the instruments whose mark is held, a column's twins too; `shift` as in `HeldMarks`."""
+    """Return the instruments whose mark is held, a column's twins too; `shift` as in `MarkShift`."""
     first, found = len(view.underlyings), []
     columns = iter(listing.columns.tolist())
     for page in view.pages:
@@ -126,15 +126,19 @@ def held_instruments(
 def from_marks_of(proposal: Proposal, own: Computed) -> Computed:
     """Return own numbers with P&L of what is held from a proposal's marks.
 
-    Where a mark is held depends on the last page's slope, what it is worth on the own one: at another spot, though one
-    within tolerance, as much more or less of the way is margin. The proposal's pages must be as many and as long as the
-    own ones.
+    Where a mark is held moves with the spot by the slope of the last page, what it is worth by that of the own one: who
+    has another spot, though within tolerance, has more or less of the way as margin. The proposal's pages must be as
+    many and as long as the own ones.
     """
     if not own.held:
         return own
     pnl, factor = own.risk.pnl.copy(), own.posted.lambda_bps / 10_000
+    pages = {
+        page: [decode_page(found.payloads[page]) for found in (proposal, own)]
+        for page in {held.page for held in own.held}
+    }
     for held in own.held:
-        theirs, mine = (decode_page(found.payloads[held.page]) for found in (proposal, own))
+        theirs, mine = pages[held.page]
         given = mark_at(theirs.records[held.slot], theirs.head, mine.head.reference_spot)
         further = given - mine.records[held.slot].mark
         pnl[:, held.column] = own.risk.pnl[:, held.column] - further / mine.head.reference_spot / factor

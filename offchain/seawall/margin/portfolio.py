@@ -29,7 +29,7 @@ from seawall.margin.structures import Legs, structures, verticals
 from seawall.margin.surface import Levels, levels_from
 from seawall.margin.volatility import YEAR_H
 
-__all__ = ["HeldMarks", "PortfolioEstimate", "estimate_portfolio", "without_tokens"]
+__all__ = ["MarkShift", "PortfolioEstimate", "estimate_portfolio", "without_tokens"]
 
 # An instrument whose legs are below this part of the spot has expired or can hardly move: lanes leave it out.
 _NOTHING = 1e-9
@@ -66,7 +66,7 @@ class PortfolioEstimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldMarks:
+class MarkShift:
     """Say at which marks dated instruments are posted, where that is not the model's.
 
     Attributes
@@ -98,7 +98,7 @@ def estimate_portfolio(
     hedges: Sequence[Legs] | None = None,
     tokens: Sequence[int] = (),
     carried: Floats | None = None,
-    held: HeldMarks | None = None,
+    held: MarkShift | None = None,
 ) -> PortfolioEstimate:
     """Return the risk of tokens, perpetuals, futures and options as of the last bar.
 

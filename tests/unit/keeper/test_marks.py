@@ -13,6 +13,7 @@ from seawall.keeper.accounts import AccountBook
 from seawall.keeper.books import certify_books, check_books
 from seawall.keeper.check import check_proposal
 from seawall.keeper.compute import Computed, compute, propose
+from seawall.keeper.digest import inputs_hash
 from seawall.keeper.listing import list_columns
 from seawall.keeper.marks import from_marks_of, held_marks, mark_at, mark_ranges
 from seawall.keeper.policy import ProbeRange
@@ -135,6 +136,13 @@ def held_book(view: ChainView, lots: dict[int, int]) -> AccountBook:
     for slot, count in lots.items():
         book.add(0, (slot, view.pages[0].instruments[slot].generation), count)
     return AccountBook(account=bytes(32), words=book.words())
+
+
+def test_the_hash_of_inputs_covers_what_is_held() -> None:
+    own, (view, _) = after()[1], listed()
+    further = replace(own, held=(replace(own.held[0], ticks=own.held[0].ticks - 1),))
+    hashes = {inputs_hash(view, found, jumped()) for found in (own, further, replace(own, held=()))}
+    assert len(hashes) == 3
 
 
 def test_the_next_baseline_lets_the_honest_mark_through() -> None:
