@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
@@ -31,6 +32,7 @@ class FeePolicy:
 
     max_fee_wei: int = 100_000_000_000
     priority_fee_wei: int = 1_000_000_000
+    max_priority_fee_wei: int = 5_000_000_000  # of a replacement
     bump_permille: int = MIN_BUMP_PERMILLE
     replace_after_s: float = 30.0
     timeout_s: float = 180.0
@@ -44,6 +46,8 @@ class FeePolicy:
             raise ConfigError(f"fee bump of {self.bump_permille} permille is below {MIN_BUMP_PERMILLE}")
         if not 0 <= self.priority_fee_wei <= self.max_fee_wei:
             raise ConfigError("the priority fee must be between zero and the largest fee")
+        if self.priority_fee_wei > self.max_priority_fee_wei:
+            raise ConfigError("the priority fee must not be above the largest of a replacement")
         if self.gas_limit is not None and not 21_000 <= self.gas_limit <= MAX_TRANSACTION_GAS:
             raise ConfigError(f"the gas limit must be between 21000 and {MAX_TRANSACTION_GAS}")
 
@@ -53,11 +57,24 @@ def bumped(fee_wei: int, permille: int) -> int:
     return max(fee_wei + 1, -(-fee_wei * (1000 + permille) // 1000))
 
 
+@dataclass(kw_only=True, slots=True)
+class _Sent:
+    """A transaction under its nonce: the fees of its last version, the hashes of all, and those of what it replaces."""
+
+    nonce: int
+    fee_wei: int
+    tip_wei: int
+    hashes: list[HexBytes] = field(default_factory=list)
+    replaced: list[HexBytes] = field(default_factory=list)
+
+
 class Sender:
     """Sends transactions of one key on one chain, one at a time.
 
     `on_broadcast(hash, raw)` runs before a transaction leaves, so that a caller can put it on disk first. `relays` are
-    further endpoints that get every transaction too.
+    further endpoints that get every transaction too. What was not mined in time is replaced by the next transaction,
+    under its nonce, as far as fees may rise: nothing is to wait behind what nobody wants any more. If the earlier one
+    is mined all the same, the next goes behind it.
     """
 
     def __init__(
@@ -81,6 +98,7 @@ class Sender:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._nonce: int | None = None
+        self._unmined: _Sent | None = None
         self._chain_id: int | None = None
 
     def send(
@@ -101,7 +119,7 @@ class Sender:
         RetryLater
             When fees are above the cap.
         RpcError
-            When it was not mined in time; its hashes are in the message.
+            When it was not mined in time, as far as the node says; its hashes are in the message.
         """
         with self._lock:
             return self._send(to, data, value=value, gas=gas, what=what)
@@ -109,7 +127,7 @@ class Sender:
     def forget_nonce(self) -> None:
         """Ask the node for the nonce next time, after a restored snapshot or a transaction sent by someone else."""
         with self._lock:
-            self._nonce = None
+            self._nonce = self._unmined = None
 
     def _send(self, to: str | None, data: bytes, *, value: int, gas: int | None, what: str) -> TxReceipt:
         fields: dict[str, Any] = {"data": data, "value": value, "type": 2, "chainId": self._chain()}
@@ -120,23 +138,35 @@ class Sender:
             raise ConfigError(
                 f"{what} needs {fields['gas']} gas, a transaction may have {MAX_TRANSACTION_GAS}"
             )
-        if self._nonce is None:
-            with calling("eth_getTransactionCount"):
-                self._nonce = self.w3.eth.get_transaction_count(to_checksum_address(self.address), "pending")
-        fields["nonce"] = self._nonce
-        fields["maxFeePerGas"], fields["maxPriorityFeePerGas"] = self._initial_fees()
+        deadline, receipt = self._clock() + self.fees.timeout_s, None
         try:
-            receipt = self._until_mined(fields, what)
-        except Reverted:
+            while receipt is None:
+                receipt = self._until_mined(fields, self._placed(), what, deadline)
+        except (Reverted, RpcError):
             self._nonce = None
             raise
-        except RpcError:
-            self._nonce = None
-            raise
-        self._nonce = fields["nonce"] + 1
         if receipt["status"] != 1:
             raise self._explain(fields, receipt, what)
         return receipt
+
+    def _placed(self) -> _Sent:
+        """Return nonce and fees: in place of what was not mined, if those may be raised, else behind the last."""
+        fee, tip = self._initial_fees()
+        stuck = self._unmined
+        if stuck is not None and self._count("latest") <= stuck.nonce < self._count("pending"):
+            raised = self._raised(stuck)
+            if raised is not None:
+                self._nonce, fee, tip = stuck.nonce, max(fee, raised[0]), max(tip, raised[1])
+        if self._nonce is None:
+            self._nonce = self._count("pending")
+        sent = _Sent(nonce=self._nonce, fee_wei=fee, tip_wei=tip)
+        if stuck is not None and stuck.nonce == sent.nonce:
+            sent.replaced = [*stuck.replaced, *stuck.hashes]
+        return sent
+
+    def _count(self, block: Literal["latest", "pending"]) -> int:
+        with calling("eth_getTransactionCount"):
+            return self.w3.eth.get_transaction_count(to_checksum_address(self.address), block)
 
     def _chain(self) -> int:
         if self._chain_id is None:
@@ -164,43 +194,63 @@ class Sender:
             )
         return min(2 * base + tip, cap), min(tip, cap)
 
-    def _until_mined(self, fields: dict[str, Any], what: str) -> TxReceipt:
-        hashes = [self._broadcast(fields, what)]
-        started = last = self._clock()
+    def _until_mined(
+        self, fields: dict[str, Any], sent: _Sent, what: str, deadline: float
+    ) -> TxReceipt | None:
+        """Broadcast, and return the receipt; None if what was to be replaced is mined."""
+        last, self._unmined = self._clock(), sent
+        try:
+            self._broadcast(fields, sent, what)
+        except RpcError:
+            if self._mined(sent.replaced) is None:
+                raise
         while True:
-            for tx_hash in reversed(hashes):
-                try:
-                    with calling("eth_getTransactionReceipt"):
-                        return self.w3.eth.get_transaction_receipt(tx_hash)
-                except TransactionNotFound:
-                    continue
+            receipt = self._mined(sent.hashes)
+            if receipt is not None:
+                self._nonce, self._unmined = sent.nonce + 1, None
+                return receipt
+            if self._mined(sent.replaced) is not None:
+                self._nonce = self._unmined = None
+                return None
             now = self._clock()
-            if now - started > self.fees.timeout_s:
-                names = ", ".join(tx_hash.to_0x_hex() for tx_hash in hashes)
+            if now > deadline:
+                names = ", ".join(tx_hash.to_0x_hex() for tx_hash in sent.hashes)
                 raise RpcError(
                     f"{what} was not mined within {self.fees.timeout_s:.0f} s; still pending: {names}"
                 )
             if now - last > self.fees.replace_after_s:
                 last = now
-                if (replacement := self._replace(fields, what)) is not None:
-                    hashes.append(replacement)
+                self._replace(fields, sent, what)
             self._sleep(self.fees.poll_s)
 
-    def _replace(self, fields: dict[str, Any], what: str) -> HexBytes | None:
-        """Raise both fees of the same nonce and broadcast again, unless that would exceed the cap."""
-        fee = bumped(fields["maxFeePerGas"], self.fees.bump_permille)
-        tip = bumped(fields["maxPriorityFeePerGas"], self.fees.bump_permille)
-        if fee > self.fees.max_fee_wei:
-            return None
-        fields.update(maxFeePerGas=fee, maxPriorityFeePerGas=min(tip, fee))
-        try:
-            return self._broadcast(fields, what)
-        except RpcError:
-            return None  # mined in the meantime, or the node wants more: the loop goes on watching every hash
+    def _mined(self, hashes: Sequence[HexBytes]) -> TxReceipt | None:
+        """Return the receipt of the one that is in a block; a node that does not answer now may do so later."""
+        for tx_hash in reversed(hashes):
+            with suppress(TransactionNotFound, RpcError), calling("eth_getTransactionReceipt"):
+                return self.w3.eth.get_transaction_receipt(tx_hash)
+        return None
 
-    def _broadcast(self, fields: dict[str, Any], what: str) -> HexBytes:
-        signed = self.account.sign_transaction(fields)
+    def _raised(self, sent: _Sent) -> tuple[int, int] | None:
+        """Return the fees at which nodes let a transaction replace another, unless they are above the caps."""
+        fee, tip = (bumped(wei, self.fees.bump_permille) for wei in (sent.fee_wei, sent.tip_wei))
+        within = fee <= self.fees.max_fee_wei and tip <= self.fees.max_priority_fee_wei
+        return (fee, tip) if within else None
+
+    def _replace(self, fields: dict[str, Any], sent: _Sent, what: str) -> None:
+        """Raise both fees of the same nonce and broadcast again, unless that would exceed a cap."""
+        raised = self._raised(sent)
+        if raised is None:
+            return
+        sent.fee_wei, sent.tip_wei = raised
+        # mined in the meantime, or the node wants more: every hash is watched
+        with suppress(RpcError):
+            self._broadcast(fields, sent, what)
+
+    def _broadcast(self, fields: dict[str, Any], sent: _Sent, what: str) -> None:
+        fees = {"maxFeePerGas": sent.fee_wei, "maxPriorityFeePerGas": sent.tip_wei}
+        signed = self.account.sign_transaction({**fields, **fees, "nonce": sent.nonce})
         tx_hash = HexBytes(signed.hash)
+        sent.hashes.append(tx_hash)
         if self._on_broadcast is not None:
             self._on_broadcast(tx_hash.to_0x_hex(), bytes(signed.raw_transaction))
         accepted = False
@@ -216,7 +266,6 @@ class Sender:
                 first_error = first_error or error
         if not accepted and first_error is not None:
             raise first_error
-        return tx_hash
 
     def _explain(self, fields: dict[str, Any], receipt: TxReceipt, what: str) -> Reverted:
         """Run the failed call again, after its block and then before it, to learn why it failed."""

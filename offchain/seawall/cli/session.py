@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 from web3 import Web3
 
@@ -42,8 +43,13 @@ class Session:
         deployment.require_chain(self.w3)
         return System.connect(self.w3, deployment)
 
-    def payer(self) -> Sender:
+    def payer(self, *, timeout_s: float = inf) -> Sender:
         """Return a sender for the key that pays gas.
+
+        Parameters
+        ----------
+        timeout_s
+            Seconds after which what is sent is worthless, if that is sooner than the settings give up.
 
         Raises
         ------
@@ -56,7 +62,9 @@ class Session:
                 "no key pays for gas. Fix: set keys.payer.keystore and keys.payer.passphrase_file"
             )
         relays = self.connections[1:]
-        return Sender(self.w3, key.unlock(), fees=fee_policy(self.config.fees), relays=relays)
+        fees = fee_policy(self.config.fees)
+        fees = replace(fees, timeout_s=min(fees.timeout_s, timeout_s))
+        return Sender(self.w3, key.unlock(), fees=fees, relays=relays)
 
 
 def fee_policy(fees: FeesConfig) -> FeePolicy:
@@ -64,6 +72,7 @@ def fee_policy(fees: FeesConfig) -> FeePolicy:
     return FeePolicy(
         max_fee_wei=round(fees.max_fee_gwei * WEI_PER_GWEI),
         priority_fee_wei=round(fees.priority_fee_gwei * WEI_PER_GWEI),
+        max_priority_fee_wei=round(fees.max_priority_fee_gwei * WEI_PER_GWEI),
         bump_permille=fees.bump_permille,
         replace_after_s=fees.replace_after_s,
         timeout_s=fees.timeout_s,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -95,7 +96,8 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
     )
     mailbox = Mailbox(config.keeper.mailbox, oracle=system.oracle.address)
     watched = None if stored is None else Reselection(config=config)
-    service = KeeperService(config, keeper, session.payer(), mailbox, system, watched)
+    payer = session.payer(timeout_s=config.keeper.leader_timeout_s)
+    service = KeeperService(config, keeper, payer, mailbox, system, watched)
     if once:
         _show(service.step(), as_json=as_json)
         return 0
@@ -107,10 +109,8 @@ def run_keeper(config: Config, *, dry_run: bool, once: bool, as_json: bool) -> i
 
 
 def _show(values: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json(values)
-    else:
-        print_pairs("keeper", values)
+    show = print_json if as_json else partial(print_pairs, "keeper")
+    show(values)
     click.get_text_stream("stdout").flush()
 
 
@@ -213,7 +213,7 @@ class KeeperService:
         batches = gather_prices(feed, self._mailbox, own, view, timeout_s=seconds)
         try:
             push_prices(feed, self._payer, batches)
-        except (Reverted, RetryLater) as error:  # another was faster, or pays the fee
+        except (Reverted, RetryLater) as error:  # another was faster, or no block took it in time
             _log.info("prices not pushed", reason=str(error))
 
     def _settle(self, view: ChainView) -> None:

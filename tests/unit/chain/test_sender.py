@@ -48,10 +48,18 @@ class Node:
         self.hashes: list[HexBytes] = []
         self.refuses: list[str] = []
         self.mined: set[bytes] = set()
+        self.deaf = 0  # so many questions after receipts get no answer
+        self.counted: list[str] = []
 
     def get_transaction_count(self, address: str, block: str) -> int:
-        assert block == "pending"
-        return 5
+        self.counted.append(block)
+        kept = zip(self.hashes, self.received, strict=True)
+        counts = {sent["nonce"] for hash_, sent in kept if block == "pending" or bytes(hash_) in self.mined}
+        return 5 + len(counts)
+
+    def mine(self, index: int) -> None:
+        """Put a transaction in a block, which drops all others of its nonce."""
+        self.mined.add(bytes(self.hashes[index]))
 
     def get_block(self, block: str) -> dict[str, int]:
         return {"baseFeePerGas": self.base_fee}
@@ -71,6 +79,9 @@ class Node:
         return tx_hash
 
     def get_transaction_receipt(self, tx_hash: HexBytes) -> dict[str, Any]:
+        if self.deaf:
+            self.deaf -= 1
+            raise TimeoutError
         if bytes(tx_hash) not in self.mined:
             raise TransactionNotFound("not yet")
         return {"status": 1, "transactionHash": tx_hash, "gasUsed": 21_000, "blockNumber": 1}
@@ -127,9 +138,93 @@ def test_nonces_are_counted_here_after_the_first() -> None:
     for _ in range(3):
         sender.send(RECIPIENT, b"")
     assert [sent["nonce"] for sent in node.received] == [5, 6, 7]
+    assert node.counted == ["pending"]
     sender.forget_nonce()
     sender.send(RECIPIENT, b"")
-    assert node.received[-1]["nonce"] == 5
+    assert [node.received[-1]["nonce"], len(node.counted)] == [8, 2]
+
+
+def given_up(node: Node, clock: Clock, **policy: Any) -> Sender:
+    """Return a sender whose first transaction was not mined in time."""
+    sender = sender_on(node, clock, timeout_s=45, **policy)
+    with pytest.raises(RpcError, match="was not mined within 45 s"):
+        sender.send(RECIPIENT, b"old")
+    return sender
+
+
+def test_what_was_not_mined_in_time_is_replaced_by_the_next_transaction() -> None:
+    node, clock = Node(wanted_fee=10**12), Clock()
+    sender = given_up(node, clock)
+    before = node.received[-1]
+    node.wanted_fee = 0
+    assert sender.send(RECIPIENT, b"new")["transactionHash"] == node.hashes[-1]
+    after = node.received[-1]
+    assert [after["nonce"], bytes(after["data"])] == [5, b"new"]
+    for fee in ("maxFeePerGas", "maxPriorityFeePerGas"):
+        assert after[fee] * 1000 >= before[fee] * 1125
+    sender.send(RECIPIENT, b"")
+    assert [node.received[-1][key] for key in ("nonce", "maxPriorityFeePerGas")] == [6, GWEI]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_next_goes_behind_it_if_it_is_mined_all_the_same(*, refused: bool) -> None:
+    node, clock = Node(wanted_fee=10**12), Clock()
+    sender = given_up(node, clock)
+    versions = len(node.hashes)
+    if refused:  # between the look at the nonce and the replacement
+        answers = iter([5, 6])
+        node.get_transaction_count = lambda *_: next(answers, 6)  # type: ignore[method-assign]
+        node.refuses = ["nonce too low"]
+        node.mine(0)
+    original_sleep = clock.sleep
+
+    def sleep_and_mine(seconds: float) -> None:
+        original_sleep(seconds)
+        node.mine(0)
+        node.wanted_fee = 0
+
+    sender._sleep = sleep_and_mine
+    node.wanted_fee = 0 if refused else node.wanted_fee
+    receipt = sender.send(RECIPIENT, b"new")
+    assert receipt["transactionHash"] == node.hashes[-1]
+    assert [sent["nonce"] for sent in node.received[versions:]] == ([6] if refused else [5, 6])
+    assert bytes(node.received[-1]["data"]) == b"new"
+    assert node.received[-1]["maxPriorityFeePerGas"] == GWEI
+
+
+def test_what_is_never_mined_raises_tips_to_the_cap_and_then_is_waited_behind() -> None:
+    node, clock = Node(wanted_fee=10**12), Clock()
+    sender = given_up(node, clock, max_priority_fee_wei=2 * GWEI)
+    for _ in range(20):
+        with pytest.raises(RpcError, match="was not mined within"):
+            sender.send(RECIPIENT, b"")
+    assert max(sent["maxPriorityFeePerGas"] for sent in node.received) <= 2 * GWEI
+    assert node.received[-1]["nonce"] > 5
+
+
+def test_what_the_node_has_dropped_raises_no_fees() -> None:
+    node, clock = Node(wanted_fee=10**12), Clock()
+    sender = given_up(node, clock)
+    node.received, node.hashes, node.wanted_fee = [], [], 0
+    sender.send(RECIPIENT, b"")
+    assert [node.received[0][key] for key in ("nonce", "maxPriorityFeePerGas")] == [5, GWEI]
+
+
+def test_what_was_refused_raises_no_fees() -> None:
+    node, clock = Node(), Clock()
+    sender = sender_on(node, clock)
+    node.refuses = ["insufficient funds"]
+    with pytest.raises(RpcError, match="insufficient funds"):
+        sender.send(RECIPIENT, b"")
+    sender.send(RECIPIENT, b"")
+    assert [node.received[0][key] for key in ("nonce", "maxPriorityFeePerGas")] == [5, GWEI]
+
+
+def test_a_node_that_does_not_answer_for_a_while_is_asked_again() -> None:
+    node, clock = Node(), Clock()
+    node.deaf = 7
+    sender_on(node, clock).send(RECIPIENT, b"")
+    assert len(node.received) == 1
 
 
 def test_a_base_fee_above_the_cap_means_wait() -> None:
@@ -180,7 +275,12 @@ def test_a_transaction_is_announced_before_it_leaves() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"bump_permille": 124}, {"priority_fee_wei": 101 * GWEI}, {"gas_limit": MAX_TRANSACTION_GAS + 1}],
+    [
+        {"bump_permille": 124},
+        {"priority_fee_wei": 101 * GWEI},
+        {"priority_fee_wei": 2, "max_priority_fee_wei": 1},
+        {"gas_limit": MAX_TRANSACTION_GAS + 1},
+    ],
 )
 def test_a_policy_that_no_node_would_take_is_refused(changes: dict[str, int]) -> None:
     with pytest.raises(ConfigError):
