@@ -10,9 +10,8 @@ from tests.property.margin_strategies import shortfall_by_minimum
 
 from seawall.arrays import Floats
 from seawall.margin.lanes import choose_lanes, lane_bound
-from seawall.margin.perpetuals import leg_shortfall
 from seawall.margin.settings import LaneSettings
-from seawall.margin.shortfall import book_shortfall
+from seawall.margin.shortfall import book_shortfall, leg_shortfall
 
 SMALL = LaneSettings(
     lanes=16, iterations=6, random_design_books=16, candidate_books=64, minimum_book_es=1e-3, reseed_every=2

@@ -10,7 +10,7 @@ from tests.property.margin_strategies import float_errors_raise as float_errors_
 
 from seawall.arrays import Floats
 from seawall.margin.breaks import BreakSettings
-from seawall.margin.perpetuals import joint_returns, leg_shortfall, spot_pnl
+from seawall.margin.perpetuals import joint_returns, spot_pnl
 from seawall.margin.scenarios import (
     ScenarioSet,
     block_shuffled_rows,
@@ -19,7 +19,7 @@ from seawall.margin.scenarios import (
     rescale,
 )
 from seawall.margin.settings import ModelSettings
-from seawall.margin.shortfall import tail_measures
+from seawall.margin.shortfall import leg_shortfall, tail_measures
 from seawall.margin.stress import Role, stress_log_returns
 from seawall.margin.tails import TailSettings, tail_factors, tail_means
 from seawall.margin.volatility import break_strength, sigma_path

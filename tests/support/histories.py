@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from seawall.arrays import Floats
-from seawall.margin.perpetuals import joint_returns, leg_shortfall, spot_pnl
+from seawall.margin.perpetuals import joint_returns, spot_pnl
 from seawall.margin.settings import ModelSettings
+from seawall.margin.shortfall import leg_shortfall
 from seawall.margin.stress import Role
 from seawall.market.bars import Bars
 from seawall.market.findings import ALL_RULES, Rule

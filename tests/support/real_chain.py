@@ -28,11 +28,11 @@ from tests.support.real_surfaces import (
 from seawall.arrays import Floats, Ints
 from seawall.margin.instruments import Chain, Dated, Payoff
 from seawall.margin.moves import JointMoves, joint_moves
-from seawall.margin.perpetuals import leg_shortfall, spot_pnl
+from seawall.margin.perpetuals import spot_pnl
 from seawall.margin.pricing import black_greeks, black_price
 from seawall.margin.scenarios import build_scenarios
 from seawall.margin.settings import ModelSettings
-from seawall.margin.shortfall import shortfall_alone
+from seawall.margin.shortfall import leg_shortfall, shortfall_alone
 from seawall.margin.stress import Role, stress_log_returns
 from seawall.margin.volatility import sigma_path
 from seawall.page.layout import Kind

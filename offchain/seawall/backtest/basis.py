@@ -17,7 +17,8 @@ from seawall.backtest.statistics import basel_zone
 from seawall.backtest.store import piece_key, source_digest
 from seawall.backtest.walk import walk_forward
 from seawall.margin.basis import PastBasis, perpetual_moves, perpetual_pnl
-from seawall.margin.perpetuals import leg_shortfall, spot_pnl
+from seawall.margin.perpetuals import spot_pnl
+from seawall.margin.shortfall import leg_shortfall
 
 if TYPE_CHECKING:
     from seawall.margin.settings import ModelSettings

@@ -11,10 +11,10 @@ from seawall.arrays import Floats, Ints
 from seawall.backtest.data import BAR_S
 from seawall.backtest.walk import walk_forward
 from seawall.margin.design import probe_books
-from seawall.margin.perpetuals import leg_shortfall, spot_pnl
+from seawall.margin.perpetuals import spot_pnl
 from seawall.margin.scenarios import ScenarioSet
 from seawall.margin.settings import ModelSettings
-from seawall.margin.shortfall import tails
+from seawall.margin.shortfall import leg_shortfall, tails
 from seawall.margin.stress import Role
 
 __all__ = [

@@ -21,11 +21,12 @@ from seawall.backtest.store import piece_key, source_digest
 from seawall.backtest.walk import Walk, walk_forward
 from seawall.margin.instruments import Chain
 from seawall.margin.moves import joint_moves
-from seawall.margin.perpetuals import leg_shortfall, spot_pnl
+from seawall.margin.perpetuals import spot_pnl
 from seawall.margin.quotes import Quote, quoted_levels
 from seawall.margin.revaluation import revalued_pnl
 from seawall.margin.scenarios import ScenarioSet
 from seawall.margin.settings import ModelSettings
+from seawall.margin.shortfall import leg_shortfall
 from seawall.margin.surface import Levels, levels_from
 from seawall.margin.volatility import YEAR_H
 from seawall.market.chains import expiry_volatilities, tenor_volatilities

@@ -1,9 +1,9 @@
 """The book for which given lanes are worst, found by a sequence of linear programs."""
 
 import numpy as np
-from scipy.optimize import linprog
 
 from seawall.arrays import Floats
+from seawall.margin.dense_programs import solve_dense
 from seawall.margin.shortfall import book_shortfall, worst_rows
 
 __all__ = ["worst_book", "worst_books"]
@@ -85,19 +85,19 @@ def worst_books(
     for i, mean in enumerate(means):
         direction, last = mean, np.inf
         for _ in range(rounds):
-            # Programs are small and dense: looking for what could be left out takes as long as solving them.
             # Scaled to unit size: the objective's scale is free, and the solver's tolerances are absolute.
             scaled = direction / np.abs(direction).max()
-            solved = linprog(
+            solved = solve_dense(
                 np.concatenate([scaled, -scaled]),
-                A_ub=limits,
-                b_ub=bounds,
-                method="highs",
-                options={"presolve": False},
+                limits,
+                lower=np.full(len(bounds), -np.inf),
+                upper=bounds,
+                least=np.zeros(2 * instruments),
+                most=np.full(2 * instruments, np.inf),
             )
-            if solved.x is None:
+            if solved is None:
                 break
-            book: Floats = solved.x[:instruments] - solved.x[instruments:]
+            book: Floats = solved[:instruments] - solved[instruments:]
             rows, masses = worst_rows((book @ turned)[None], weights, tail=1.0 - alpha)
             tail_mean = masses[0] @ pnl[rows[0]]
             shortfall = -float(tail_mean @ book)

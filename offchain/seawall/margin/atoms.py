@@ -9,6 +9,7 @@ from scipy.sparse import csr_array, hstack, identity
 
 from seawall.arrays import Floats, Ints, checked
 from seawall.errors import DataError
+from seawall.margin.batches import in_batches
 from seawall.margin.settings import AtomSettings
 from seawall.margin.shortfall import tails
 from seawall.margin.structures import Legs
@@ -59,8 +60,11 @@ def structure_shortfall(pnl: Floats, weights: Floats, books: csr_array, *, alpha
     """Return the expected shortfall of sparse books (N, C) on the P&L of one lot, (S, C); at least zero, (N,)."""
     turned = np.ascontiguousarray(pnl.T)
     found = np.empty(books.shape[0])
-    for i in range(0, len(found), _BATCH):
-        found[i : i + _BATCH] = tails(books[i : i + _BATCH] @ turned, weights, alpha=alpha).shortfall
+
+    def price(some: slice) -> None:
+        found[some] = tails(books[some] @ turned, weights, alpha=alpha).shortfall
+
+    in_batches(price, len(found), size=_BATCH)
     return np.maximum(found, 0.0)
 
 

@@ -124,13 +124,13 @@ def improved(
         part = step / max(steps, 1)
         sharpness = first + (last - first) * part
         if step % _LOOK_EVERY == 0 or step == steps:
-            pressed = pressure(search.coverage(search.single).max(axis=0), books.log_weight, last)
-            cost = total_pressure(pressed)
+            covered = search.coverage(search.single).max(axis=0)
+            cost = total_pressure(pressure(covered, books.log_weight, last))
             if cost < best_cost:
                 best_cost, best = cost, search.masses.copy()
             if step == steps:
                 break
-            search.look(sharpness, span[0] + (span[1] - span[0]) * part)
+            search.look(covered, sharpness, span[0] + (span[1] - span[0]) * part)
         search.step(sharpness)
         if (step + 1) % reseed_every == 0 and step < (1.0 - _SETTLING) * steps:
             search.reseed(sharpness)
@@ -155,12 +155,12 @@ class _Steps:
         """Return `-v_k . w` for every measure and some books, (K, n)."""
         return -single_pnl(self.values, units.T)
 
-    def look(self, sharpness: Floats, part: float) -> None:
-        """Choose the books that steps look at next."""
+    def look(self, covered: Singles, sharpness: Floats, part: float) -> None:
+        """Choose the books that steps look at next, by how well each is covered now, (N,)."""
         total = len(self.single)
         if total <= _LOOKED_AT:
             return
-        pressed = pressure(self.coverage(self.single).max(axis=0), self.books.log_weight, sharpness)
+        pressed = pressure(covered, self.books.log_weight, sharpness)
         order = np.argsort(-np.asarray(pressed), kind="stable")
         pressing = int(_LOOKED_AT * _MOST_PRESSING * min(part / _ALL_PRESSING, 1.0))
         others = np.sort(order[pressing:])
@@ -184,8 +184,8 @@ class _Steps:
         """Move every measure towards the tail measure of the sum of the books it serves."""
         covered, log_weight = self.coverage(self.units), self.log_weight
         sharp, lanes = single_precision(sharpness[self.chosen]), len(self.values)
-        serves = covered.argmax(axis=0)
-        before = np.take_along_axis(covered, serves[None], axis=0)[0]
+        serves, every = covered.argmax(axis=0), np.arange(covered.shape[1])
+        before = covered[serves, every]
         most = float(pressure(before, log_weight, sharp).max())
         current = _costs(before, log_weight, sharp, most)
         share = np.exp(np.maximum(np.float32(_SHARING) * (covered - before), np.float32(-50.0)))
@@ -214,11 +214,13 @@ class _Steps:
         """Restart measures whose loss costs least at the books whose own tail measure gains most."""
         covered, log_weight = self.coverage(self.units), self.log_weight
         sharp = single_precision(sharpness[self.chosen])
-        ranked = np.partition(covered, len(covered) - 2, axis=0)[-2:]
-        most = float(pressure(ranked[1], log_weight, sharp).max())
-        serves = covered.argmax(axis=0)
-        current = _costs(ranked[1], log_weight, sharp, most)
-        loss = np.bincount(serves, _costs(ranked[0], log_weight, sharp, most) - current, len(covered))
+        serves, every = covered.argmax(axis=0), np.arange(covered.shape[1])
+        best = covered[serves, every]
+        most = float(pressure(best, log_weight, sharp).max())
+        current = _costs(best, log_weight, sharp, most)
+        covered[serves, every] = -np.inf
+        without = _costs(covered.max(axis=0), log_weight, sharp, most)
+        loss = np.bincount(serves, without - current, len(covered))
         worst = np.argsort(-current, kind="stable")[:_RESEED_CANDIDATES]
         means = self.means[self.chosen[worst]]
         offered = _costs(-single_pnl(means, self.units.T), log_weight, sharp, most)

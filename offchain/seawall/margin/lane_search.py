@@ -9,7 +9,7 @@ from seawall.margin.adversary import worst_books
 from seawall.margin.frank_wolfe import Measures, greedy_choice, improved
 from seawall.margin.polish import polished
 from seawall.margin.settings import LaneSettings
-from seawall.margin.shortfall import book_shortfall, shortfall_alone, worst_rows
+from seawall.margin.shortfall import book_shortfall, leg_shortfall, worst_rows
 from seawall.margin.targets import Books, coverable, priced_books, reduced_rows
 
 __all__ = ["LaneSearch", "all_but_dust"]
@@ -45,10 +45,7 @@ class LaneSearch:
 
     def __init__(self, cube: Floats, weights: Floats, alpha: float, settings: LaneSettings) -> None:
         self.cube, self.weights, self.alpha, self.settings = cube, weights, alpha, settings
-        instruments = cube.shape[1]
-        eye = np.eye(instruments)
-        legs = shortfall_alone(cube, weights, np.concatenate([eye, -eye]), alpha=alpha)
-        self.legs = np.maximum(legs, 0.0).reshape(2, instruments)
+        self.legs = np.stack(leg_shortfall(cube, weights, alpha=alpha))
         self.rows, self.part = np.arange(len(cube), dtype=np.int64), (cube, weights)
         self.parts: list[Books] = []
         self.candidates: list[Ints] = []

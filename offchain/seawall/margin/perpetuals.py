@@ -12,11 +12,11 @@ from seawall.margin.design import probe_books
 from seawall.margin.lanes import Coverage, Lanes, choose_lanes, coverable, lane_coverage
 from seawall.margin.scenarios import ScenarioSet, build_scenarios
 from seawall.margin.settings import ModelSettings
-from seawall.margin.shortfall import book_shortfall, expected_shortfall
+from seawall.margin.shortfall import book_shortfall, leg_shortfall
 from seawall.margin.stress import Role, stress_log_returns
 from seawall.margin.volatility import break_strength, sigma_path
 
-__all__ = ["RiskEstimate", "assess", "estimate", "joint_returns", "leg_shortfall", "spot_pnl"]
+__all__ = ["RiskEstimate", "assess", "estimate", "joint_returns", "spot_pnl"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,26 +61,6 @@ def spot_pnl(log_returns: Floats) -> Floats:
     """Return the P&L of one unit of spot exposure, `exp(r) - 1`, for log-returns of any shape."""
     pnl: Floats = np.expm1(log_returns)
     return pnl
-
-
-def leg_shortfall(pnl: Floats, weights: Floats, *, alpha: float) -> tuple[Floats, Floats]:
-    """Return the expected shortfall of one unit of each instrument, long and short, (M,) each.
-
-    `max(0, ES)`: a leg that gains even in its tail asks for nothing, and gives nothing to others.
-
-    Parameters
-    ----------
-    pnl
-        (S, M).
-    weights
-        (S,).
-    alpha
-        Level of the expected shortfall.
-    """
-    instruments = pnl.shape[1]
-    both = expected_shortfall(np.concatenate([pnl, -pnl], axis=1), weights, alpha=alpha)
-    both = np.maximum(both, 0.0)
-    return both[:instruments], both[instruments:]
 
 
 def estimate(

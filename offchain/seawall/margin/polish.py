@@ -1,9 +1,9 @@
 """The last touch on lanes: linear programs, one lane at a time, for the books that press hardest."""
 
 import numpy as np
-from scipy.optimize import linprog
 
 from seawall.arrays import Floats, Ints
+from seawall.margin.dense_programs import solve_dense
 from seawall.margin.frank_wolfe import Measures
 from seawall.margin.shortfall import single_pnl, single_precision, worst_rows
 from seawall.margin.targets import Books, Singles, pressure, total_pressure
@@ -122,20 +122,21 @@ def _best_measure(books: Books, minded: Ints, cube: Floats, weights: Floats, *, 
     most = weights[rows] / tail
     sharpness = books.sharpness[minded]
     unit = float(sharpness.max())
-    solved = linprog(
+    # Columns: the mass of each scenario, and t; rows: the books, and the sum of masses.
+    press = np.hstack([(sharpness / unit)[:, None] * pnl[:, rows], np.full((len(minded), 1), -1.0)])
+    reach = -(_pressed(np.zeros(len(books.units)), books)[minded]) / unit
+    solved = solve_dense(
         np.append(np.zeros(len(rows)), 1.0),
-        A_ub=np.hstack([(sharpness / unit)[:, None] * pnl[:, rows], np.full((len(minded), 1), -1.0)]),
-        b_ub=-(_pressed(np.zeros(len(books.units)), books)[minded]) / unit,
-        A_eq=np.append(np.ones(len(rows)), 0.0)[None],
-        b_eq=[1.0],
-        bounds=np.concatenate([np.stack([np.zeros(len(rows)), most], axis=1), [[-np.inf, np.inf]]]),
-        method="highs",
-        options={"presolve": False},
+        np.vstack([press, np.append(np.ones(len(rows)), 0.0)]),
+        lower=np.append(np.full(len(minded), -np.inf), 1.0),
+        upper=np.append(reach, 1.0),
+        least=np.append(np.zeros(len(rows)), -np.inf),
+        most=np.append(most, np.inf),
     )
     masses = np.zeros(len(weights))
-    if solved.x is None:
+    if solved is None:
         return _within(masses, weights / tail)
-    masses[rows] = solved.x[:-1]
+    masses[rows] = solved[:-1]
     return _within(masses, weights / tail)
 
 

@@ -19,11 +19,12 @@ from seawall.margin.design import trader_books
 from seawall.margin.essvi import Slices
 from seawall.margin.instruments import Chain, Dated
 from seawall.margin.moves import joint_moves
-from seawall.margin.perpetuals import RiskEstimate, assess, joint_returns, leg_shortfall, spot_pnl
+from seawall.margin.perpetuals import RiskEstimate, assess, joint_returns, spot_pnl
 from seawall.margin.quotes import Quote, calibrated_levels, quoted_levels
 from seawall.margin.revaluation import Valuation, revalued_pnl, value_chain
 from seawall.margin.scenarios import ScenarioSet
 from seawall.margin.settings import ModelSettings
+from seawall.margin.shortfall import leg_shortfall
 from seawall.margin.stress import Role
 from seawall.margin.structures import Legs, structures, verticals
 from seawall.margin.surface import Levels, levels_from

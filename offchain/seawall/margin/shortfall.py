@@ -8,12 +8,14 @@ from scipy.sparse import csr_array
 
 from seawall.arrays import Bools, Floats, checked
 from seawall.errors import ConfigError, DataError
+from seawall.margin.batches import in_batches
 
 __all__ = [
     "Tails",
     "book_shortfall",
     "checked_weights",
     "expected_shortfall",
+    "leg_shortfall",
     "shortfall_alone",
     "single_pnl",
     "single_precision",
@@ -26,7 +28,7 @@ __all__ = [
 # P&L in double precision, or in single for searches.
 _Values = Floats | npt.NDArray[np.float32]
 
-# Books evaluated at once, so that the work fits in cache and memory stays bounded.
+# Books evaluated at once.
 _BATCH = 128
 
 
@@ -188,7 +190,31 @@ def expected_shortfall(pnl: Floats, weights: Floats, *, alpha: float = 0.99) -> 
         (N,).
     """
     columns = checked(pnl, name="pnl", shape=(None, None))
-    return tails(np.ascontiguousarray(columns.T), weights, alpha=alpha).shortfall
+    shortfall = np.empty(columns.shape[1])
+
+    def price(some: slice) -> None:
+        shortfall[some] = tails(np.ascontiguousarray(columns[:, some].T), weights, alpha=alpha).shortfall
+
+    in_batches(price, len(shortfall), size=_BATCH)
+    return shortfall
+
+
+def leg_shortfall(pnl: Floats, weights: Floats, *, alpha: float) -> tuple[Floats, Floats]:
+    """Return the expected shortfall of one unit of each instrument, long and short, (M,) each.
+
+    `max(0, ES)`: a leg that gains even in its tail asks for nothing, and gives nothing to others.
+
+    Parameters
+    ----------
+    pnl
+        (S, M).
+    weights
+        (S,).
+    alpha
+        Level of the expected shortfall.
+    """
+    long_es, short_es = (expected_shortfall(side, weights, alpha=alpha) for side in (pnl, -pnl))
+    return np.maximum(long_es, 0.0), np.maximum(short_es, 0.0)
 
 
 def tail_measures(pnl: Floats, weights: Floats, *, alpha: float = 0.99) -> Floats:
@@ -224,10 +250,13 @@ def book_shortfall(
     cube = checked(pnl, name="pnl", shape=(None, None))
     held = checked(books, name="books", shape=(None, cube.shape[1]))
     shortfall, means = np.empty(len(held)), np.empty(held.shape)
-    for i in range(0, len(held), _BATCH):
-        worst = tails(held[i : i + _BATCH] @ cube.T, weights, alpha=alpha)
-        shortfall[i : i + _BATCH] = worst.shortfall
-        means[i : i + _BATCH] = sparse_tails(worst.rows, worst.masses, len(cube)) @ cube
+
+    def price(some: slice) -> None:
+        worst = tails(held[some] @ cube.T, weights, alpha=alpha)
+        shortfall[some] = worst.shortfall
+        means[some] = sparse_tails(worst.rows, worst.masses, len(cube)) @ cube
+
+    in_batches(price, len(held), size=_BATCH)
     return shortfall, means
 
 
@@ -236,6 +265,9 @@ def shortfall_alone(pnl: Floats, weights: Floats, books: Floats, *, alpha: float
     cube = checked(pnl, name="pnl", shape=(None, None))
     held = checked(books, name="books", shape=(None, cube.shape[1]))
     shortfall = np.empty(len(held))
-    for i in range(0, len(held), _BATCH):
-        shortfall[i : i + _BATCH] = tails(held[i : i + _BATCH] @ cube.T, weights, alpha=alpha).shortfall
+
+    def price(some: slice) -> None:
+        shortfall[some] = tails(held[some] @ cube.T, weights, alpha=alpha).shortfall
+
+    in_batches(price, len(held), size=_BATCH)
     return shortfall

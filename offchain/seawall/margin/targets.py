@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seawall.arrays import Bools, Floats, Ints
+from seawall.margin.batches import in_batches
 from seawall.margin.shortfall import single_pnl, single_precision, sparse_tails, worst_rows
 
 __all__ = [
@@ -130,9 +131,11 @@ def priced_books(cube: Floats, weights: Floats, books: Floats, *, tail: float) -
     """
     shortfall, means = np.empty(len(books)), np.empty(books.shape)
     turned = single_precision(cube.T)
-    for i in range(0, len(books), _BATCH):
-        batch = books[i : i + _BATCH]
-        rows, masses = worst_rows(single_pnl(batch, turned), weights, tail=tail)
-        means[i : i + _BATCH] = sparse_tails(rows, masses, len(cube)) @ cube
-        shortfall[i : i + _BATCH] = -np.einsum("nm,nm->n", means[i : i + _BATCH], batch)
+
+    def price(some: slice) -> None:
+        rows, masses = worst_rows(single_pnl(books[some], turned), weights, tail=tail)
+        means[some] = sparse_tails(rows, masses, len(cube)) @ cube
+        shortfall[some] = -np.einsum("nm,nm->n", means[some], books[some])
+
+    in_batches(price, len(books), size=_BATCH)
     return shortfall, means

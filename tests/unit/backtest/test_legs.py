@@ -17,9 +17,9 @@ from seawall.backtest.legs import leg_path
 from seawall.backtest.methods import Method, methods_of, presents, requirements
 from seawall.backtest.settings import BacktestSettings, role_of
 from seawall.errors import DataError
-from seawall.margin.perpetuals import joint_returns, leg_shortfall, spot_pnl
+from seawall.margin.perpetuals import joint_returns, spot_pnl
 from seawall.margin.settings import BreakSettings, ModelSettings
-from seawall.margin.shortfall import tails
+from seawall.margin.shortfall import leg_shortfall, tails
 from seawall.margin.stress import Role
 from seawall.margin.tails import TailSettings
 from seawall.margin.volatility import sigma_path

@@ -16,10 +16,10 @@ from seawall.margin.atoms import (
 )
 from seawall.margin.instruments import Chain, Dated, Payoff
 from seawall.margin.moves import joint_moves
-from seawall.margin.perpetuals import leg_shortfall, spot_pnl
+from seawall.margin.perpetuals import spot_pnl
 from seawall.margin.revaluation import revalued_pnl, value_chain
 from seawall.margin.settings import AtomSettings, ModelSettings
-from seawall.margin.shortfall import expected_shortfall
+from seawall.margin.shortfall import expected_shortfall, leg_shortfall
 from seawall.margin.structures import Legs, structures, verticals
 from seawall.margin.surface import levels_from
 

@@ -131,7 +131,7 @@ def test_books_looked_at_count_for_all_books(
     hardest = np.argsort(-pressure(covered, uneven.log_weight, uneven.sharpness), kind="stable")
     for part in (0.0, 0.25, 1.0):
         for _ in range(3):
-            search.look(uneven.sharpness, part)
+            search.look(search.coverage(search.single).max(axis=0), uneven.sharpness, part)
             assert len(set(search.chosen)) == 100
             pressing = int(100 * frank_wolfe._MOST_PRESSING * min(part / 0.5, 1.0))
             counts = np.exp(search.log_weight)

@@ -14,6 +14,8 @@ from seawall.margin.settings import BreakSettings, LaneSettings, ModelSettings
 SOURCES = sorted(Path(margin.__file__).parent.glob("*.py"))
 PURE = {
     "collections",
+    # Threads over arrays: what they find does not depend on how many there are.
+    "concurrent.futures",
     "dataclasses",
     "enum",
     "fractions",
@@ -21,6 +23,7 @@ PURE = {
     "itertools",
     "numpy",
     "scipy",
+    "typing",
     "seawall.arrays",
     "seawall.errors",
     "seawall.margin",
