@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, settings
 
 settings.register_profile("dev", max_examples=50, deadline=None, derandomize=True)
-settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
+settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
 # One failure is all that a mutant needs, and the smallest takes longest to find.
 settings.register_profile(
     "mutants",

@@ -12,27 +12,28 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from scipy.sparse import csr_array
+from tests.bench.cliques import clique, midpoints
 from tests.bench.epochs import epoch_report
 from tests.bench.simple_lanes import simple_lanes
 from tests.support.data import data_folder
 from tests.support.families import FAMILIES
 from tests.support.real_chain import ALPHA, FILES, SPOT_TICKS, RealChain, real_chain, traders
 
-from seawall.arrays import Bools, Floats, Ints
+from seawall.arrays import Floats, Ints
 from seawall.margin.atoms import certified_charge, priced_atoms, structure_books
 from seawall.margin.design import trader_books
 from seawall.margin.lanes import choose_lanes, lane_bound
 from seawall.margin.library import hedge_library
 from seawall.margin.selection import select_hedges
 from seawall.margin.settings import AtomSettings, LaneSettings
-from seawall.margin.shortfall import single_precision, worst_rows
 from seawall.margin.structures import Legs, structures, verticals
 
-__all__ = ["chains_report", "choose", "clique", "lane_table", "midpoints", "upper_table"]
+__all__ = ["chains_report", "choose", "lane_table", "upper_table"]
 
 LIVE, UNSEEN, CERTIFIED = 1_000, 4_000, 300
 ALIKE = 3_000  # further books, which simpler searches are given
 OTHER_DRAWS = (6, 7, 8)  # of unseen books: medians of one differ by .01 to .02 from those of another
+OTHER_LIVE = (11, 21, 31, 41)  # of live books, and with the number after it of unseen ones
 DESIGN = 8_192  # books as people hold them, by default of the portfolio's model
 PAIRED = 500  # live books of which all pairs are looked at: a bound for these is one for all
 PAIRED_UNSEEN = 1_000
@@ -88,8 +89,10 @@ def lane_table(found: RealChain) -> None:
         f"  {'lanes, live books':<34}{'live least/1%/50%':>24}{'unseen 1%/50%':>18}{'s':>6}  first experiments"
     )
 
-    def row(name: str, values: Floats, held: Floats, seconds: float, lab: str) -> tuple[Floats, Floats]:
-        seen, other = (lane_bound(values, books) / _BOOK_TICKS for books in (held, unseen))
+    def row(
+        name: str, values: Floats, held: Floats, seconds: float, lab: str, against: Floats = unseen
+    ) -> tuple[Floats, Floats]:
+        seen, other = (lane_bound(values, books) / _BOOK_TICKS for books in (held, against))
         covered = f"{quantiles(seen, (0, 0.01, 0.5)):>24}{quantiles(other, (0.01, 0.5)):>18}"
         print(f"  {name:<34}{covered}{seconds:>6.1f}  {lab}")
         return seen, other
@@ -104,6 +107,10 @@ def lane_table(found: RealChain) -> None:
             ]
             least = float(seen.min())
     print(f"  unseen 1% by family, 64 lanes: {', '.join(by_family)}")
+    for seed in OTHER_LIVE:
+        held, others = drawn(found, LIVE, seed=seed)[0], drawn(found, UNSEEN, seed=seed + 1)[0]
+        values, seconds = choose(found, held, LaneSettings())
+        row(f"64, {LIVE:,} of another draw", values, held, seconds, "", against=others)
     alike = drawn(found, ALIKE, seed=3)[0]
     print(f"  64 lanes by simpler searches: for live books, and for {ALIKE:,} like the unseen ones too")
     for name, values, seconds in simple_lanes(found, live / _BOOK_TICKS, alike / _BOOK_TICKS, count=64):
@@ -130,32 +137,6 @@ def frontier(found: RealChain) -> None:
                 f"  {level:>5.2f}{'*' if level == default else ' '}{len(held):>8,}"
                 f"{quantiles(seen, (0, 0.01, 0.5)):>26}{quantiles(other, (0.01, 0.5)):>18}{seconds:>6.1f}"
             )
-
-
-def midpoints(found: RealChain, books: Floats, step: Step) -> Floats:
-    """Return the expected shortfall of the midpoint of any two books of tail risk one, (N, N)."""
-    pnl = single_precision(books @ found.pnl.T)
-    risk = np.ones((len(books), len(books)))
-    for i in range(len(books) - 1):
-        both = 0.5 * (pnl[i] + pnl[i + 1 :])
-        rows, masses = worst_rows(both, found.weights, tail=1.0 - ALPHA)
-        losses = -np.take_along_axis(both, rows, axis=1).astype(np.float64)
-        risk[i, i + 1 :] = risk[i + 1 :, i] = np.einsum("nm,nm->n", masses, losses)
-        step(i + 2, len(books))
-    return risk
-
-
-def clique(apart: Bools, *, tries: int = 200) -> int:
-    """Return the size of a large set of books no two of which can share a lane: so many lanes are needed at least."""
-    rng, best = np.random.default_rng(0), 0
-    for attempt in range(tries):
-        left, size = np.arange(len(apart)), 0
-        while len(left):
-            noise = 3 * rng.random(len(left)) if attempt else 0.0
-            pick = left[(apart[np.ix_(left, left)].sum(axis=1) + noise).argmax()]
-            left, size = left[apart[pick, left]], size + 1
-        best = max(best, size)
-    return best
 
 
 def _clique_rows(found: RealChain, console: Console) -> None:

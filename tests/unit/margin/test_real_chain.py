@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.bench.chains import choose, clique, drawn, midpoints
+from tests.bench.chains import choose, drawn
+from tests.bench.cliques import clique, midpoints
 from tests.support.data import needs_real_data, real_data
 from tests.support.real_chain import ALPHA, FILES, RealChain, real_chain
 
