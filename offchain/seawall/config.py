@@ -59,7 +59,7 @@ class FeesConfig(_Section):
 
     max_fee_gwei: float = Field(default=50.0, gt=0)
     priority_fee_gwei: float = Field(default=0.05, ge=0)
-    max_priority_fee_gwei: float = Field(default=1.0, ge=0)
+    max_priority_fee_gwei: float | None = Field(default=None, ge=0)
     bump_permille: int = Field(default=125, ge=125, le=1000)
     replace_after_s: float = Field(default=30.0, gt=0)
     timeout_s: float = Field(default=180.0, gt=0)
@@ -68,8 +68,8 @@ class FeesConfig(_Section):
     def _ordered(self) -> Self:
         if self.priority_fee_gwei > self.max_fee_gwei:
             raise ValueError("priority_fee_gwei is above max_fee_gwei")
-        if self.priority_fee_gwei > self.max_priority_fee_gwei:
-            raise ValueError("priority_fee_gwei is above max_priority_fee_gwei; raise that too")
+        if self.max_priority_fee_gwei is not None and self.priority_fee_gwei > self.max_priority_fee_gwei:
+            raise ValueError("priority_fee_gwei is above max_priority_fee_gwei")
         return self
 
 

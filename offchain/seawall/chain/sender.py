@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import TransactionNotFound
-from web3.types import TxParams, TxReceipt
+from web3.types import TxData, TxParams, TxReceipt
 
 from seawall.chain.reverts import Reverted
 from seawall.chain.rpc import calling
@@ -32,7 +32,7 @@ class FeePolicy:
 
     max_fee_wei: int = 100_000_000_000
     priority_fee_wei: int = 1_000_000_000
-    max_priority_fee_wei: int = 5_000_000_000  # of a replacement
+    max_priority_fee_wei: int | None = None  # of a replacement; None: ten times the first, at least a gwei
     bump_permille: int = MIN_BUMP_PERMILLE
     replace_after_s: float = 30.0
     timeout_s: float = 180.0
@@ -46,10 +46,16 @@ class FeePolicy:
             raise ConfigError(f"fee bump of {self.bump_permille} permille is below {MIN_BUMP_PERMILLE}")
         if not 0 <= self.priority_fee_wei <= self.max_fee_wei:
             raise ConfigError("the priority fee must be between zero and the largest fee")
-        if self.priority_fee_wei > self.max_priority_fee_wei:
+        if self.priority_fee_wei > self.largest_priority_fee_wei:
             raise ConfigError("the priority fee must not be above the largest of a replacement")
         if self.gas_limit is not None and not 21_000 <= self.gas_limit <= MAX_TRANSACTION_GAS:
             raise ConfigError(f"the gas limit must be between 21000 and {MAX_TRANSACTION_GAS}")
+
+    @property
+    def largest_priority_fee_wei(self) -> int:
+        """What a replacement may tip at most."""
+        most = self.max_priority_fee_wei
+        return max(10 * self.priority_fee_wei, 10**9) if most is None else most
 
 
 def bumped(fee_wei: int, permille: int) -> int:
@@ -59,22 +65,22 @@ def bumped(fee_wei: int, permille: int) -> int:
 
 @dataclass(kw_only=True, slots=True)
 class _Sent:
-    """A transaction under its nonce: the fees of its last version, the hashes of all, and those of what it replaces."""
+    """A transaction under its nonce: the fees of its last version, the hashes of all, and of what it is to replace."""
 
     nonce: int
     fee_wei: int
     tip_wei: int
     hashes: list[HexBytes] = field(default_factory=list)
-    replaced: list[HexBytes] = field(default_factory=list)
+    replaces: tuple[HexBytes, ...] = ()
 
 
 class Sender:
     """Sends transactions of one key on one chain, one at a time.
 
     `on_broadcast(hash, raw)` runs before a transaction leaves, so that a caller can put it on disk first. `relays` are
-    further endpoints that get every transaction too. What was not mined in time is replaced by the next transaction,
-    under its nonce, as far as fees may rise: nothing is to wait behind what nobody wants any more. If the earlier one
-    is mined all the same, the next goes behind it.
+    further endpoints that get every transaction too. What was not mined in time, and which the node still holds, is
+    replaced by the next transaction, under its nonce, as far as fees may rise: nothing is to wait behind what nobody
+    wants any more. Of the two one at most is mined; if that is the earlier one, the next is not mined in time.
     """
 
     def __init__(
@@ -119,7 +125,8 @@ class Sender:
         RetryLater
             When fees are above the cap.
         RpcError
-            When it was not mined in time, as far as the node says; its hashes are in the message.
+            When it was not mined in time, as far as the node says; its hashes are in the message. Look at the chain
+            before sending it again.
         """
         with self._lock:
             return self._send(to, data, value=value, gas=gas, what=what)
@@ -138,13 +145,13 @@ class Sender:
             raise ConfigError(
                 f"{what} needs {fields['gas']} gas, a transaction may have {MAX_TRANSACTION_GAS}"
             )
-        deadline, receipt = self._clock() + self.fees.timeout_s, None
+        sent = self._placed()
         try:
-            while receipt is None:
-                receipt = self._until_mined(fields, self._placed(), what, deadline)
+            receipt = self._until_mined(fields, sent, what)
         except (Reverted, RpcError):
             self._nonce = None
             raise
+        self._nonce, self._unmined = sent.nonce + 1, None
         if receipt["status"] != 1:
             raise self._explain(fields, receipt, what)
         return receipt
@@ -152,21 +159,27 @@ class Sender:
     def _placed(self) -> _Sent:
         """Return nonce and fees: in place of what was not mined, if those may be raised, else behind the last."""
         fee, tip = self._initial_fees()
-        stuck = self._unmined
-        if stuck is not None and self._count("latest") <= stuck.nonce < self._count("pending"):
-            raised = self._raised(stuck)
+        held = self._held()
+        if held is not None:
+            raised = self._raised(int(held["maxFeePerGas"]), int(held["maxPriorityFeePerGas"]))
             if raised is not None:
-                self._nonce, fee, tip = stuck.nonce, max(fee, raised[0]), max(tip, raised[1])
+                fee, tip = max(fee, raised[0]), max(tip, raised[1])
+                replaces = (HexBytes(held["hash"]),)
+                return _Sent(nonce=int(held["nonce"]), fee_wei=fee, tip_wei=tip, replaces=replaces)
         if self._nonce is None:
-            self._nonce = self._count("pending")
-        sent = _Sent(nonce=self._nonce, fee_wei=fee, tip_wei=tip)
-        if stuck is not None and stuck.nonce == sent.nonce:
-            sent.replaced = [*stuck.replaced, *stuck.hashes]
-        return sent
+            with calling("eth_getTransactionCount"):
+                self._nonce = self.w3.eth.get_transaction_count(to_checksum_address(self.address), "pending")
+        return _Sent(nonce=self._nonce, fee_wei=fee, tip_wei=tip)
 
-    def _count(self, block: Literal["latest", "pending"]) -> int:
-        with calling("eth_getTransactionCount"):
-            return self.w3.eth.get_transaction_count(to_checksum_address(self.address), block)
+    def _held(self) -> TxData | None:
+        """Return the version of what was not mined in time that the node holds, if no block has one meanwhile."""
+        if self._unmined is None:
+            return None
+        for tx_hash in (*reversed(self._unmined.hashes), *self._unmined.replaces):
+            with suppress(TransactionNotFound), calling("eth_getTransactionByHash"):
+                found = self.w3.eth.get_transaction(tx_hash)
+                return found if found.get("blockNumber") is None else None
+        return None
 
     def _chain(self) -> int:
         if self._chain_id is None:
@@ -194,56 +207,50 @@ class Sender:
             )
         return min(2 * base + tip, cap), min(tip, cap)
 
-    def _until_mined(
-        self, fields: dict[str, Any], sent: _Sent, what: str, deadline: float
-    ) -> TxReceipt | None:
-        """Broadcast, and return the receipt; None if what was to be replaced is mined."""
-        last, self._unmined = self._clock(), sent
-        try:
-            self._broadcast(fields, sent, what)
-        except RpcError:
-            if self._mined(sent.replaced) is None:
-                raise
+    def _until_mined(self, fields: dict[str, Any], sent: _Sent, what: str) -> TxReceipt:
+        self._unmined = sent
+        self._broadcast(fields, sent, what)
+        started = last = self._clock()
+        silent = ""
         while True:
-            receipt = self._mined(sent.hashes)
-            if receipt is not None:
-                self._nonce, self._unmined = sent.nonce + 1, None
-                return receipt
-            if self._mined(sent.replaced) is not None:
-                self._nonce = self._unmined = None
-                return None
+            try:
+                receipt = self._mined(sent)
+                if receipt is not None:
+                    return receipt
+            except RpcError as error:  # it may answer later
+                silent = f". {error}"
             now = self._clock()
-            if now > deadline:
+            if now - started > self.fees.timeout_s:
                 names = ", ".join(tx_hash.to_0x_hex() for tx_hash in sent.hashes)
                 raise RpcError(
-                    f"{what} was not mined within {self.fees.timeout_s:.0f} s; still pending: {names}"
+                    f"{what} was not mined within {self.fees.timeout_s:.0f} s; still pending: {names}{silent}"
                 )
             if now - last > self.fees.replace_after_s:
                 last = now
                 self._replace(fields, sent, what)
             self._sleep(self.fees.poll_s)
 
-    def _mined(self, hashes: Sequence[HexBytes]) -> TxReceipt | None:
-        """Return the receipt of the one that is in a block; a node that does not answer now may do so later."""
-        for tx_hash in reversed(hashes):
-            with suppress(TransactionNotFound, RpcError), calling("eth_getTransactionReceipt"):
+    def _mined(self, sent: _Sent) -> TxReceipt | None:
+        """Return the receipt of the version that is in a block."""
+        for tx_hash in reversed(sent.hashes):
+            with suppress(TransactionNotFound), calling("eth_getTransactionReceipt"):
                 return self.w3.eth.get_transaction_receipt(tx_hash)
         return None
 
-    def _raised(self, sent: _Sent) -> tuple[int, int] | None:
+    def _raised(self, fee_wei: int, tip_wei: int) -> tuple[int, int] | None:
         """Return the fees at which nodes let a transaction replace another, unless they are above the caps."""
-        fee, tip = (bumped(wei, self.fees.bump_permille) for wei in (sent.fee_wei, sent.tip_wei))
-        within = fee <= self.fees.max_fee_wei and tip <= self.fees.max_priority_fee_wei
+        fee, tip = (bumped(wei, self.fees.bump_permille) for wei in (fee_wei, tip_wei))
+        within = fee <= self.fees.max_fee_wei and tip <= self.fees.largest_priority_fee_wei
         return (fee, tip) if within else None
 
     def _replace(self, fields: dict[str, Any], sent: _Sent, what: str) -> None:
         """Raise both fees of the same nonce and broadcast again, unless that would exceed a cap."""
-        raised = self._raised(sent)
+        raised = self._raised(sent.fee_wei, sent.tip_wei)
         if raised is None:
             return
         sent.fee_wei, sent.tip_wei = raised
-        # mined in the meantime, or the node wants more: every hash is watched
-        with suppress(RpcError):
+        # mined in the meantime, or the node wants more: the loop goes on watching every hash
+        with suppress(RpcError, Reverted):
             self._broadcast(fields, sent, what)
 
     def _broadcast(self, fields: dict[str, Any], sent: _Sent, what: str) -> None:

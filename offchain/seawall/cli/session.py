@@ -49,7 +49,7 @@ class Session:
         Parameters
         ----------
         timeout_s
-            Seconds after which what is sent is worthless, if that is sooner than the settings give up.
+            Seconds after which a transaction is worthless, if that is sooner than the settings give up.
 
         Raises
         ------
@@ -69,10 +69,11 @@ class Session:
 
 def fee_policy(fees: FeesConfig) -> FeePolicy:
     """Return the sender's policy for an operator's settings."""
+    most = fees.max_priority_fee_gwei
     return FeePolicy(
         max_fee_wei=round(fees.max_fee_gwei * WEI_PER_GWEI),
         priority_fee_wei=round(fees.priority_fee_gwei * WEI_PER_GWEI),
-        max_priority_fee_wei=round(fees.max_priority_fee_gwei * WEI_PER_GWEI),
+        max_priority_fee_wei=None if most is None else round(most * WEI_PER_GWEI),
         bump_permille=fees.bump_permille,
         replace_after_s=fees.replace_after_s,
         timeout_s=fees.timeout_s,

@@ -12,7 +12,7 @@ from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from hypothesis import given
 from hypothesis import strategies as st
-from web3.exceptions import TransactionNotFound
+from web3.exceptions import ContractLogicError, TransactionNotFound
 
 from seawall.chain.sender import MAX_TRANSACTION_GAS, FeePolicy, Sender, bumped
 from seawall.errors import ConfigError, RetryLater, RpcError
@@ -49,17 +49,26 @@ class Node:
         self.refuses: list[str] = []
         self.mined: set[bytes] = set()
         self.deaf = 0  # so many questions after receipts get no answer
-        self.counted: list[str] = []
+        self.counted = 0
+        self.dropped: list[HexBytes] = []
 
     def get_transaction_count(self, address: str, block: str) -> int:
-        self.counted.append(block)
-        kept = zip(self.hashes, self.received, strict=True)
-        counts = {sent["nonce"] for hash_, sent in kept if block == "pending" or bytes(hash_) in self.mined}
-        return 5 + len(counts)
+        assert block == "pending"
+        self.counted += 1
+        return 5 + len({sent["nonce"] for sent in self.received})
+
+    def get_transaction(self, tx_hash: HexBytes) -> dict[str, Any]:
+        if tx_hash not in self.hashes or tx_hash in self.dropped:
+            raise TransactionNotFound("never heard of it")
+        sent = self.received[self.hashes.index(tx_hash)]
+        return {**sent, "hash": tx_hash, "blockNumber": 1 if bytes(tx_hash) in self.mined else None}
 
     def mine(self, index: int) -> None:
         """Put a transaction in a block, which drops all others of its nonce."""
         self.mined.add(bytes(self.hashes[index]))
+        nonce = self.received[index]["nonce"]
+        pairs = zip(self.hashes, self.received, strict=True)
+        self.dropped += [h for h, sent in pairs if sent["nonce"] == nonce and h != self.hashes[index]]
 
     def get_block(self, block: str) -> dict[str, int]:
         return {"baseFeePerGas": self.base_fee}
@@ -138,10 +147,10 @@ def test_nonces_are_counted_here_after_the_first() -> None:
     for _ in range(3):
         sender.send(RECIPIENT, b"")
     assert [sent["nonce"] for sent in node.received] == [5, 6, 7]
-    assert node.counted == ["pending"]
+    assert node.counted == 1
     sender.forget_nonce()
     sender.send(RECIPIENT, b"")
-    assert [node.received[-1]["nonce"], len(node.counted)] == [8, 2]
+    assert [node.received[-1]["nonce"], node.counted] == [8, 2]
 
 
 def given_up(node: Node, clock: Clock, **policy: Any) -> Sender:
@@ -166,30 +175,97 @@ def test_what_was_not_mined_in_time_is_replaced_by_the_next_transaction() -> Non
     assert [node.received[-1][key] for key in ("nonce", "maxPriorityFeePerGas")] == [6, GWEI]
 
 
-@pytest.mark.parametrize("refused", [False, True])
-def test_the_next_goes_behind_it_if_it_is_mined_all_the_same(*, refused: bool) -> None:
+def test_of_what_was_given_up_and_the_next_one_at_most_is_mined() -> None:
     node, clock = Node(wanted_fee=10**12), Clock()
     sender = given_up(node, clock)
     versions = len(node.hashes)
-    if refused:  # between the look at the nonce and the replacement
-        answers = iter([5, 6])
-        node.get_transaction_count = lambda *_: next(answers, 6)  # type: ignore[method-assign]
-        node.refuses = ["nonce too low"]
-        node.mine(0)
     original_sleep = clock.sleep
 
     def sleep_and_mine(seconds: float) -> None:
         original_sleep(seconds)
         node.mine(0)
-        node.wanted_fee = 0
 
     sender._sleep = sleep_and_mine
-    node.wanted_fee = 0 if refused else node.wanted_fee
-    receipt = sender.send(RECIPIENT, b"new")
+    with pytest.raises(RpcError, match="was not mined within"):
+        sender.send(RECIPIENT, b"new")
+    assert {sent["nonce"] for sent in node.received[versions:]} == {5}
+    node.wanted_fee = 0
+    sender.send(RECIPIENT, b"newer")
+    assert [node.received[-1][key] for key in ("nonce", "maxPriorityFeePerGas")] == [6, GWEI]
+
+
+def test_what_was_mined_after_all_is_not_replaced() -> None:
+    node, clock = Node(wanted_fee=10**12), Clock()
+    sender = given_up(node, clock)
+    node.mine(len(node.hashes) - 1)
+    node.wanted_fee = 0
+    sender.send(RECIPIENT, b"")
+    assert node.received[-1]["nonce"] == 6
+
+
+def test_a_forgotten_transaction_is_not_replaced() -> None:
+    node, clock = Node(wanted_fee=10**12), Clock()
+    sender = given_up(node, clock)
+    sender.forget_nonce()
+    node.wanted_fee = 0
+    sender.send(RECIPIENT, b"")
+    assert node.received[-1]["nonce"] == 6
+
+
+def test_a_node_that_tries_a_replacement_and_says_it_reverts_is_no_answer() -> None:
+    node, clock = Node(wanted_fee=10**12), Clock()
+    sender = sender_on(node, clock)
+    original_send = node.send_raw_transaction
+
+    def mine_and_revert(raw: HexBytes) -> HexBytes:
+        if not node.hashes:
+            return original_send(raw)
+        node.mine(0)
+        raise ContractLogicError("execution reverted")
+
+    node.send_raw_transaction = mine_and_revert  # type: ignore[method-assign]
+    assert sender.send(RECIPIENT, b"")["transactionHash"] == node.hashes[0]
+
+
+def test_the_same_call_again_is_mined_once() -> None:
+    node, clock = Node(wanted_fee=10**12), Clock()
+    sender = given_up(node, clock)
+    node.dropped = list(node.hashes)
+    original_sleep, versions = clock.sleep, len(node.hashes)
+
+    def sleep_and_mine(seconds: float) -> None:
+        original_sleep(seconds)
+        node.mine(len(node.hashes) - 1)
+
+    sender._sleep = sleep_and_mine
+    node.received, node.hashes = [], []
+    receipt = sender.send(RECIPIENT, b"old")
     assert receipt["transactionHash"] == node.hashes[-1]
-    assert [sent["nonce"] for sent in node.received[versions:]] == ([6] if refused else [5, 6])
-    assert bytes(node.received[-1]["data"]) == b"new"
-    assert node.received[-1]["maxPriorityFeePerGas"] == GWEI
+    assert len(node.hashes) == 1 < versions
+
+
+def test_what_somebody_else_sent_with_the_key_is_not_replaced() -> None:
+    node, clock = Node(), Clock()
+    sender = sender_on(node, clock, timeout_s=45)
+    node.refuses = ["server is busy"]
+    with pytest.raises(RpcError, match="busy"):
+        sender.send(RECIPIENT, b"")
+    sender_on(node, clock).send(RECIPIENT, b"another's")
+    sender.send(RECIPIENT, b"")
+    assert [sent["nonce"] for sent in node.received] == [5, 6]
+
+
+def test_a_refused_replacement_raises_no_fees() -> None:
+    node, clock = Node(wanted_fee=10**12), Clock()
+    sender = given_up(node, clock)
+    held = node.received[-1]["maxFeePerGas"]
+    for _ in range(30):
+        node.refuses = ["server is busy"]
+        with pytest.raises(RpcError, match="busy"):
+            sender.send(RECIPIENT, b"")
+    node.wanted_fee = 0
+    sender.send(RECIPIENT, b"")
+    assert [node.received[-1][key] for key in ("nonce", "maxFeePerGas")] == [5, bumped(held, 125)]
 
 
 def test_what_is_never_mined_raises_tips_to_the_cap_and_then_is_waited_behind() -> None:
@@ -205,7 +281,7 @@ def test_what_is_never_mined_raises_tips_to_the_cap_and_then_is_waited_behind() 
 def test_what_the_node_has_dropped_raises_no_fees() -> None:
     node, clock = Node(wanted_fee=10**12), Clock()
     sender = given_up(node, clock)
-    node.received, node.hashes, node.wanted_fee = [], [], 0
+    node.received, node.hashes, node.wanted_fee = [], [], 0  # dropped without a trace
     sender.send(RECIPIENT, b"")
     assert [node.received[0][key] for key in ("nonce", "maxPriorityFeePerGas")] == [5, GWEI]
 
@@ -224,7 +300,22 @@ def test_a_node_that_does_not_answer_for_a_while_is_asked_again() -> None:
     node, clock = Node(), Clock()
     node.deaf = 7
     sender_on(node, clock).send(RECIPIENT, b"")
-    assert len(node.received) == 1
+    assert [len(node.received), node.deaf] == [1, 0]
+
+
+def test_a_node_that_never_answers_again_is_named_and_asked_once_a_poll() -> None:
+    node, clock = Node(), Clock()
+    node.deaf = 10**6
+    with pytest.raises(
+        RpcError, match=r"was not mined within 180 s.*did not answer eth_getTransactionReceipt"
+    ):
+        sender_on(node, clock).send(RECIPIENT, b"")
+    assert 10**6 - node.deaf <= 182
+
+
+@pytest.mark.parametrize(("tip", "most"), [(0, GWEI), (GWEI, 10 * GWEI), (30 * GWEI, 300 * GWEI)])
+def test_replacements_tip_ten_times_the_first_at_most_by_default(tip: int, most: int) -> None:
+    assert FeePolicy(priority_fee_wei=tip).largest_priority_fee_wei == most
 
 
 def test_a_base_fee_above_the_cap_means_wait() -> None:

@@ -63,7 +63,10 @@ def test_without_a_file_there_are_defaults() -> None:
         ("keys: {signer: {key: '0x01'}}", r"unknown setting keys\.signer\.key"),
         ("chain: {chain_id: 0}", r"setting chain\.chain_id: input should be greater than 0"),
         ("fees: {max_fee_gwei: 1, priority_fee_gwei: 2}", "priority_fee_gwei is above max_fee_gwei"),
-        ("fees: {priority_fee_gwei: 2}", "priority_fee_gwei is above max_priority_fee_gwei"),
+        (
+            "fees: {priority_fee_gwei: 2, max_priority_fee_gwei: 1}",
+            "priority_fee_gwei is above max_priority_fee_gwei",
+        ),
         ("fees: {bump_permille: 100}", r"setting fees\.bump_permille"),
         ("- 1", "must hold sections"),
         ("a: [", "is not YAML in line 1"),
