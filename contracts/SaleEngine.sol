@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {AccountWord, MAX_POSITIONS} from "./libraries/AccountWord.sol";
 import {Assessments} from "./libraries/Assessment.sol";
 import {AuctionMath, WAD} from "./libraries/AuctionMath.sol";
+import {BaselineRequirements} from "./libraries/BaselineRequirement.sol";
 import {CertificateList, MOST_CERTIFICATES} from "./libraries/CertificateList.sol";
 import {Holdings} from "./libraries/Holding.sol";
-import {ONE_X32} from "./libraries/Instruments.sol";
 import {Ledger} from "./libraries/Ledger.sol";
 import {PageCopy} from "./libraries/PageCopies.sol";
 import {PageLists} from "./libraries/PageList.sol";
@@ -155,7 +155,7 @@ library SaleEngine {
         maintenance = run.margin.maintenance;
         if (next.manifest == 0) return (0, false);
         if (old.flags & MARGIN_MISSING != 0) return (maintenance, true);
-        uint256 raised = _raised(old.maintenance, old.driftX32);
+        uint256 raised = BaselineRequirements.raised(old.maintenance, old.driftX32);
         if (raised < maintenance) maintenance = raised;
         liquidatable = Assessments.fails(run.margin.equity, maintenance) && Assessments.fails(old.equity, raised);
     }
@@ -302,13 +302,5 @@ library SaleEngine {
     function _opened(uint256 oldWord, uint256 newWord) private pure returns (int256) {
         if (oldWord.isOpen() == newWord.isOpen()) return 0;
         return newWord.isOpen() ? int256(1) : -1;
-    }
-
-    /// @dev ceil(requirement (2^32 + drift) / 2^32), or the largest number if that does not fit.
-    function _raised(uint256 requirement, uint256 driftX32) private pure returns (uint256) {
-        unchecked {
-            (bool fits, uint256 product) = Math.tryMul(requirement, ONE_X32 + driftX32);
-            return fits ? Math.ceilDiv(product, ONE_X32) : type(uint256).max;
-        }
     }
 }

@@ -20,7 +20,7 @@ library NarrowLanes {
     /// @param pairs Made by `LanePairs.newPairs` for at least `count`, at most 128: `scaledLots, 32 slot` alternating; overwritten.
     /// @param absolute At least the sum of |scaledLots|.
     function accumulate(uint256[] memory sums, uint256[] memory pairs, uint256 count, PageCopy memory page, uint256 laneWords, uint256 absolute) internal view {
-        (uint256 lanes, uint256 factor, uint256 digits) = _fetch(pairs, count, page, laneWords);
+        (uint256 lanes, uint256 factor, uint256 digits) = fetch(pairs, count, page, laneWords);
         uint256 by = 1;
         assembly ("memory-safe") {
             if shr(NARROW_BITS, absolute) {
@@ -55,14 +55,14 @@ library NarrowLanes {
     /// @dev The same in one pass whatever lots there are: in sums of 64 bits if those of 32 may be too small.
     function accumulateAtOnce(uint256[] memory sums, uint256[] memory pairs, uint256 count, PageCopy memory page, uint256 laneWords, uint256 absolute) internal view {
         if (absolute >> NARROW_BITS != 0) return LaneMath.accumulate(sums, pairs, count, page.code, page.rows, laneWords);
-        (uint256 lanes, uint256 factor,) = _fetch(pairs, count, page, laneWords);
+        (uint256 lanes, uint256 factor,) = fetch(pairs, count, page, laneWords);
         NarrowSums.add(sums, pairs, count, laneWords, lanes, factor, 1);
     }
 
     /// @dev Copies lanes to free memory, of which nothing is taken, from `lanes` to `end`; those of a pair stand `factor` times its second word behind the
     /// first. One by one while that is less than the whole block: a copy costs about 112 gas, and six a word.
-    function _fetch(uint256[] memory pairs, uint256 count, PageCopy memory page, uint256 laneWords)
-        private view returns (uint256 lanes, uint256 factor, uint256 end)
+    function fetch(uint256[] memory pairs, uint256 count, PageCopy memory page, uint256 laneWords)
+        internal view returns (uint256 lanes, uint256 factor, uint256 end)
     {
         (address code, uint256 rows) = (page.code, page.rows);
         assembly ("memory-safe") {

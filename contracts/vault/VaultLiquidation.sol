@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {MarginEngine} from "../MarginEngine.sol";
-import {SaleEngine} from "../SaleEngine.sol";
+import {PlainSale} from "../PlainSale.sol";
 import {Instrument} from "../libraries/Instruments.sol";
 import {
     Certificate,
@@ -57,7 +57,7 @@ abstract contract VaultLiquidation is VaultStorage {
     {
         (bytes32 from, bytes32 to) = (sale.account, sale.buyer);
         require(from != to, SameAccount(from));
-        sold = SaleEngine.sell(ledger, sale, buyerCertificates, sellerCertificates, ORACLE, FEED);
+        sold = PlainSale.sell(ledger, sale, buyerCertificates, sellerCertificates, ORACLE, FEED);
         if (sold.opened != 0) accountsWithPositions = uint256(int256(accountsWithPositions) + sold.opened);
         emit SliceMoved(from, to, sold.fractionWad, sold.value);
         (uint256 fundPaid, uint256 deficitAdded) = _cover(from, uint256(int256(sold.premium) - sold.fromShare));

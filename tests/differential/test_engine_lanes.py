@@ -14,6 +14,9 @@ LARGEST = (1 << 39) - 1
 # scaled lots of a page, divided by what they have in common, of which sums of lanes fit 32 bits
 NARROW = (1 << 15) - 1
 
+# the same of sums that stay in 32 bits over all pages
+LANE_SUM = (1 << 14) - 1
+
 
 @pytest.fixture(scope="module")
 def world() -> SaleWorld:
@@ -115,3 +118,33 @@ def test_lots_of_any_size_equal_lanes_one_at_a_time(
     most = 128 // turns  # positions of all pages together
     case = payload, rows, lane_words, lots[:most], slots[:most]
     assert narrow_least(world, *case, sum(map(abs, case[3])), turns) == turns * plain_least(*case)
+
+
+@given(case=lane_books(), seed=st.integers(0, 2**32), turns=st.integers(1, 3))
+def test_sums_that_stay_narrow_equal_lanes_one_at_a_time(
+    world: SaleWorld, case: tuple[bytes, int, int, list[int], list[int]], seed: int, turns: int
+) -> None:
+    """Of turns that fit 32 bits, of turns that only together do not, and of turns too large; and when parts go."""
+    payload, rows, lane_words, signs, slots = case
+    signs, slots = signs[: 128 // turns], slots[: 128 // turns]
+    rng = random.Random(seed)
+    lots, parts = [], []
+    for _ in range(turns):
+        most = rng.choice((1, 9, LANE_SUM // turns, LANE_SUM, LANE_SUM + 1, 2**15, 2**20, LARGEST))
+        each = [
+            rng.randint(0, max(most // max(len(signs), 1), 1))
+            if rng.random() < 0.3
+            else most // max(len(signs), 1)
+            for _ in signs
+        ]
+        if each:
+            each[0] += max(most - sum(each), 0)
+        lots.append([q if sign > 0 else -q for q, sign in zip(each, signs, strict=True)])
+        parts.append([rng.randint(min(q, 0), max(q, 0)) for q in lots[-1]])
+    page = {"id": 0, "count": 0, "code": world.put_page(payload), "rows": rows}
+    rest = dict.fromkeys(("head", "place", "words", "table", "twin"), 0)
+    found = world.sales.leastSum(page | rest, lane_words, lots, parts, slots)
+    whole = [sum(each) for each in zip(*lots, strict=True)]
+    left = [q - sum(each) for q, each in zip(whole, zip(*parts, strict=True), strict=True)]
+    for least, held in zip(found, (whole, left), strict=True):
+        assert least == plain_least(payload, rows, lane_words, held, slots)

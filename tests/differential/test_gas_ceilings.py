@@ -37,9 +37,9 @@ OPTIONS = {
 # positions: (start, purchase of half by who holds nothing, by who makes a market in the same instruments); aimed at are
 # 170,000 / 250,000, 420,000 / 900,000, 680,000 / 1,400,000. Half of it is 22,100 for every word of five new positions.
 OPTION_AUCTIONS = {
-    8: (163_500, 300_800, 321_700),
-    64: (331_600, 820_000, 745_700),
-    128: (514_300, 1_359_400, 1_220_900),
+    8: (163_500, 268_000, 326_000),
+    64: (331_600, 797_600, 749_900),
+    128: (514_300, 1_341_800, 1_225_200),
 }
 LISTED_ACCOUNTS = 100_000
 BOOK_ATOM = 60_000

@@ -139,8 +139,29 @@ def _at_the_edge(rng: random.Random, case: SaleCase) -> int:
     return max(1 - CASH_END, case.accounts[BUYER].cash - spare)
 
 
-def sale_case(seed: int, *, unlike: bool = False) -> SaleCase:
-    """Return a case; every seed has one. If `unlike`, manifests and books are further apart than they ever would be."""
+def _plain(world: World, book: Book) -> Book:
+    """Return a book without spot and without what is settling or in no page of the current manifest."""
+    pages = world.current.pages if world.current else {}
+    found = {
+        page: [
+            p
+            for p in held
+            if page in pages
+            and p.slot < len(pages[page].records)
+            and (record := pages[page].records[p.slot]).generation == p.generation
+            and record.kind != Kind.SPOT
+            and (record.kind == Kind.PERPETUAL or record.expiry_hour > HOUR + 1)
+        ]
+        for page, held in book.pages.items()
+    }
+    return Book({page: held for page, held in found.items() if held})
+
+
+def sale_case(seed: int, *, unlike: bool = False, bare: bool = False) -> SaleCase:
+    """Return a case; every seed has one. If `unlike`, manifests and books are further apart than they ever would be.
+
+    If `bare`, the buyer holds nothing, nobody shows anything, and few positions are not plain.
+    """
     rng = random.Random(seed)
     live = rng.random() < 0.7  # nothing stale, settling or missing but by chance
     ids = rng.sample(range(24), rng.choice((1, 2, 3, 4) if live else (1, 2, 3, 8)))
@@ -149,7 +170,7 @@ def sale_case(seed: int, *, unlike: bool = False) -> SaleCase:
     pages = {i: young.pages.get(i) or aged.pages[i] for i in ids if i in young.pages or i in aged.pages}
     sold = random_book(rng, pages, list(pages), unlike=unlike) if pages else Book()
     if not sold:
-        return sale_case(seed + 2**40, unlike=unlike)
+        return sale_case(seed + 2**40, unlike=unlike, bare=bare)
     if rng.random() < 0.8:
         sold = Book(
             {
@@ -183,6 +204,10 @@ def sale_case(seed: int, *, unlike: bool = False) -> SaleCase:
         prices=prices,
         settlements=settlements,
     )
+    if bare:
+        if rng.random() < 0.9:
+            sold = _plain(world, sold) or sold
+        bought, given = Book(), ([], [])
     case = SaleCase(
         world=world,
         accounts={SELLER: Account(book=sold, in_auction=True), BUYER: Account(book=bought, cash=2**90)},
@@ -190,7 +215,7 @@ def sale_case(seed: int, *, unlike: bool = False) -> SaleCase:
         max_fraction_wad=rng.choice(
             (1, WAD // 50, WAD // 3, WAD // 2, WAD - 1, WAD, WAD, WAD, 2 * WAD, rng.randint(1, WAD))
         ),
-        proven=rng.random() < 0.3,
+        proven=rng.random() < (0.05 if bare else 0.3),
         certificates=(
             given[0] if rng.random() < 0.4 else [],
             given[1] if rng.random() < 0.4 else [],

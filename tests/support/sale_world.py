@@ -52,6 +52,21 @@ class SaleWorld(EngineWorld):
         buyer, seller = ([one.as_tuple() for one in given] for given in case.certificates)
         return self.sales.sell(sale, buyer, seller)
 
+    def is_plain(self, case: SaleCase) -> bool:
+        """Say whether a purchase that succeeds does so without the engine for all purchases."""
+        engine = self.evm.libraries["SaleEngine"]
+        code = bytes(self.evm.engine.get_code(engine))
+        with self.evm.isolated():
+            self.stage_case(case)
+            self.evm.put_code(engine, b"\xfe")
+            try:
+                self.sell(case)
+            except Revert:
+                return False
+            finally:
+                self.evm.put_code(engine, code)  # past the journal, which takes nothing of it back
+            return True
+
     def both(self, case: SaleCase) -> str:
         """Send the purchase, and let the reference sell; return what came of it.
 
@@ -87,6 +102,10 @@ class SaleWorld(EngineWorld):
             assert vault.account(SELLER).loss == (0 if ended else max(-sold.equity, 0)), unlike
             health = vault.health(SELLER) if ended and not case.certificates[1] else None
             assert health is None or health.equity == sold.equity, unlike
+            if not case.certificates[1]:
+                # the requirement that the slice leaves, before its premium is paid
+                vault.account(SELLER).cash += sold.fromShare - sold.hole
+                assert vault.health(SELLER).maintenance == sold.maintenance, f"maintenance: {unlike}"
         if sold.fractionWad == 10**18 > case.max_fraction_wad:
             raise AssertionError("more than was asked for")
         return f"{'all' if sold.fractionWad == 10**18 else 'part'}, {'ended' if ended else 'goes on'}"

@@ -1,4 +1,4 @@
-"""Loops over positions value a record by one function, which assembly must repeat in each."""
+"""Loops over positions value a record, and over lanes add them up, by one function each, which assembly must repeat."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 _LIBRARIES = Path(__file__).parents[3] / "contracts" / "libraries"
 _VALUE = re.compile(r"^( +)function value\(rec, st\) -> v, d \{\n.*?^\1\}$", re.DOTALL | re.MULTILINE)
+_LANES = re.compile(r"^( +)function four\(x, end, base\).*?^\1\}$", re.DOTALL | re.MULTILINE)
 _FIRST = "PlainWalk"
 
 
@@ -27,3 +28,12 @@ def test_no_other_library_has_one_of_its_own() -> None:
         path.stem for path in _LIBRARIES.glob("*.sol") if "function value(rec" in path.read_text("utf-8")
     }
     assert named == {_FIRST, "JointWalk", "UnitWalk", "BaselineWalk"}
+
+
+def test_narrow_lanes_are_added_by_the_same_function() -> None:
+    found = [
+        _LANES.search((_LIBRARIES / f"{name}.sol").read_text("utf-8"))
+        for name in ("NarrowSums", "LaneAddition")
+    ]
+    first, second = (one[0] for one in found if one is not None)
+    assert first == second
