@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from tests.support.sale_cases import SELLER, sale_case
+from tests.support.sale_cases import BUYER, SELLER, sale_case
 from tests.support.sale_world import SaleWorld
 
 from seawall.reference.book import Book
+from seawall.reference.state import ManifestState
 
 # What purchases come to, the rare things too: all of the book in place of a slice, proofs spent, nothing to sell, too
 # little for long and short lots that somebody holds from then on, a baseline of other terms.
@@ -157,3 +158,23 @@ def test_INV_19_a_price_that_is_too_old_counts_as_none(world: SaleWorld, seed: i
     for underlying, price in case.world.prices.items():
         old = {**case.world.prices, underlying: replace(price, observed_at=price.observed_at - 5_000)}
         world.both(replace(case, world=replace(case.world, prices=old)))
+
+
+@pytest.mark.parametrize("seed", [seed for seed, (_, plain) in FOUND_BARE.items() if plain])
+@pytest.mark.parametrize("floor", ["maintenance_net_floor_bps", "maintenance_gross_floor_bps"])
+def test_INV_19_what_is_left_is_judged_by_floors_of_its_own(world: SaleWorld, seed: int, floor: str) -> None:
+    case = sale_case(seed, bare=True)
+
+    def raised(manifest: ManifestState | None) -> ManifestState | None:
+        if manifest is None:
+            return None
+        pages = {i: replace(p, head=replace(p.head, **{floor: 20_000})) for i, p in manifest.pages.items()}
+        return replace(manifest, pages=pages)
+
+    above = replace(case.world, current=raised(case.world.current), baseline=raised(case.world.baseline))
+    case = replace(case, world=above)
+    buyer, seller = case.accounts[BUYER], case.accounts[SELLER]
+    buyer.cash = 2**90
+    health = case.vault().health(SELLER)
+    seller.cash += health.maintenance // 2 - health.equity
+    assert world.both(case) in {"part, ended", "part, goes on", "all, ended", "AccountHealthy"}
