@@ -26,7 +26,8 @@ uint256 constant DELEVERAGE_SECONDS = PREMIUM_MAX_SECONDS + 60 minutes;
 /// @dev Assumptions:
 /// 1. The vault obeys this contract alone in its liquidation section, and `health` cannot revert because of a book or a page, only because of a
 /// certificate.
-/// 2. `sellSlice` sells what is on sale at most, at the premium of that factor, and takes the mark off an account whose auction it ends.
+/// 2. `sellSlice` sells what is on sale at most, to whom the caller may trade for, at the premium of that factor, and takes the mark off an account whose
+/// auction it ends.
 /// 3. `liveSeconds` never falls, and does not grow while no prices arrive.
 contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     using AccountWord for uint256;
@@ -70,12 +71,11 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         Certificate[] calldata sellerCertificates
     ) external nonReentrant returns (uint256 fractionWad, int256 paid) {
         require(account != buyer, SameAccount(account));
-        require(VAULT.isAuthorised(buyer, msg.sender), NotAuthorised(buyer, msg.sender));
         require(maxFractionWad != 0, ZeroFraction());
         uint256 word = _wordInAuction(account);
         uint256 kWad = AuctionMath.premiumFactorWad(_liveSince(word));
         Sold memory sold = VAULT.sellSlice(
-            Sale(account, buyer, maxFractionWad, kWad, word.provenAuction()), buyerCertificates, sellerCertificates
+            Sale(account, buyer, maxFractionWad, kWad, word.provenAuction()), msg.sender, buyerCertificates, sellerCertificates
         );
         (fractionWad, paid) = (sold.fractionWad, sold.value - int256(sold.premium));
         require(paid <= maxPaid, PaysMoreThan(paid, maxPaid));

@@ -2,18 +2,18 @@
 pragma solidity 0.8.37;
 
 import {SaleEngine} from "./SaleEngine.sol";
-import {AccountWord} from "./libraries/AccountWord.sol";
+import {AccountWord, MAX_POSITIONS} from "./libraries/AccountWord.sol";
 import {Assessments} from "./libraries/Assessment.sol";
 import {AuctionMath} from "./libraries/AuctionMath.sol";
 import {BaselineRequirements} from "./libraries/BaselineRequirement.sol";
 import {Book, SCALED_LOTS_BITS} from "./libraries/Book.sol";
 import {Ledger} from "./libraries/Ledger.sol";
 import {PackedLoad} from "./libraries/PackedLoad.sol";
-import {PageCopies, PageCopy} from "./libraries/PageCopies.sol";
-import {Parcel, Parcels} from "./libraries/Parcel.sol";
-import {PlainBook, PlainBooks} from "./libraries/PlainBook.sol";
+import {PageCopies} from "./libraries/PageCopies.sol";
+import {PlainBook, PlainBooks, PlainPage} from "./libraries/PlainBook.sol";
 import {PlainRuns} from "./libraries/PlainRun.sol";
 import {PlainRun} from "./libraries/PlainSum.sol";
+import {PositionWords} from "./libraries/PositionWords.sol";
 import {Slices} from "./libraries/Slice.sol";
 import {UnitProducts} from "./libraries/UnitProducts.sol";
 import {IMarginOracle} from "./interfaces/IMarginOracle.sol";
@@ -24,16 +24,13 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 /// @notice A sale in progress.
 /// @param run Of the seller under the current manifest, at first as it stands, at last as it will.
 /// @param parts Of what goes, which is all that the buyer will hold.
-/// @param current The oracle's words.
-/// @param baseline The oracle's words; empty if the current manifest is itself old enough.
+/// @param words The oracle's, as `loadWithBaseline` has them.
 /// @param maintenance By which the seller is judged.
 struct Deal {
     PlainBook book;
-    Parcel[] parcels;
     PlainRun run;
     PlainRun parts;
-    uint256[] current;
-    uint256[] baseline;
+    uint256[] words;
     int256 equity;
     uint256 maintenance;
     uint256 fromWord;
@@ -71,7 +68,7 @@ library PlainSale {
     function _sell(Ledger storage ledger, Sale calldata sale, Sold memory sold, IMarginOracle oracle, IVaultPriceFeed feed) private returns (bool made) {
         (uint256 fromWord, uint256 toWord) = (ledger.accounts[sale.account], ledger.accounts[sale.buyer]);
         uint256 list = fromWord.pages();
-        if (list == 0 || toWord.hasPositions() || toWord.inAuction()) return false;
+        if (fromWord.positions() > MAX_POSITIONS || list == 0 || toWord.hasPositions() || toWord.inAuction()) return false;
         Deal memory d = _open()[0];
         (d.fromWord, d.toWord) = (fromWord, toWord);
         d.book = PlainBooks.open(ledger, sale.account, list)[0];
@@ -79,7 +76,7 @@ library PlainSale {
         sold.fractionWad = Math.min(sale.maxFractionWad, AuctionMath.largestFractionWad(d.equity, d.maintenance, sale.kWad));
         if (!_cut(d, sold.fractionWad)) return false;
         unchecked {
-            d.parts = d.book.ofParts(d.run, d.parcels, d.current, ledger)[0];
+            d.parts = d.book.ofParts(d.run, d.words, ledger)[0];
             sold.value = d.parts.sums.margin.equity;
             d.fromWord = d.fromWord.withCash(d.fromWord.cash() + sold.value);
             int256 cash = d.toWord.cash() - sold.value;
@@ -101,32 +98,27 @@ library PlainSale {
     function _judge(Deal memory d, Ledger storage ledger, IMarginOracle oracle, IVaultPriceFeed feed) private view returns (bool fails) {
         unchecked {
             uint256 count = d.book.pages.length;
-            d.current = PackedLoad.pages(oracle, d.book.ids, count, false);
-            if (d.current[0] == 0 || !d.book.price(feed, d.current)) return false;
-            (PlainRun[] memory one, bool plain) = d.book.ofBook(d.current, d.fromWord.cash(), ledger, true);
+            d.words = PackedLoad.bothPages(oracle, d.book.ids, count);
+            if (d.words[0] == 0 || !d.book.price(feed, d.words)) return false;
+            (PlainRun[] memory one, bool plain) = d.book.ofBook(d.words, 1, d.fromWord.cash(), ledger, true);
             if (!plain) return false;
             d.run = one[0];
             (d.equity, d.maintenance) = (d.run.sums.margin.equity, d.run.sums.margin.maintenance);
             if (!Assessments.fails(d.equity, d.maintenance)) return false;
-            bool young = (d.current[0] >> 120) & 1 == 0;
-            if (!young && d.equity >= 0) return true;
-            d.baseline = PackedLoad.pages(oracle, d.book.ids, count, true);
-            if (d.baseline[0] == 0) return false;
+            bool young = (d.words[0] >> 120) & 1 == 0;
+            if (!young) return d.equity >= 0;
+            if (d.words.length == count + 1) return false;
             (Margin memory old, uint256 raised) = _old(d, ledger);
             if (raised == 0) return false;
-            if (young) {
-                d.maintenance = Math.min(d.maintenance, raised);
-                if (!Assessments.fails(d.equity, d.maintenance) || !Assessments.fails(old.equity, raised)) return false;
-            } else {
-                delete d.baseline;
-            }
+            d.maintenance = Math.min(d.maintenance, raised);
+            if (!Assessments.fails(d.equity, d.maintenance) || !Assessments.fails(old.equity, raised)) return false;
             return d.equity >= 0 || old.equity - d.equity <= int256(d.maintenance);
         }
     }
 
     /// @dev The seller under the baseline, and its maintenance raised by its drift; zero if it is not plain there.
     function _old(Deal memory d, Ledger storage ledger) private view returns (Margin memory old, uint256 raised) {
-        (PlainRun[] memory one, bool plain) = d.book.ofBook(d.baseline, d.fromWord.cash(), ledger, false);
+        (PlainRun[] memory one, bool plain) = d.book.ofBook(d.words, d.book.pages.length + 1, d.fromWord.cash(), ledger, false);
         if (!plain) return (old, 0);
         old = one[0].sums.margin;
         raised = BaselineRequirements.raised(old.maintenance, old.driftX32);
@@ -137,16 +129,13 @@ library PlainSale {
     function _cut(Deal memory d, uint256 fractionWad) private view returns (bool cut) {
         unchecked {
             uint256 count = d.book.pages.length;
-            d.parcels = Parcels.newList(count);
             (uint256 empty, uint256 list) = (0, 0);
             for (uint256 i; i < count; ++i) {
-                PageCopy memory page = d.book.pages[i];
-                Parcel memory parcel = d.parcels[i];
-                (parcel.held.at_, parcel.held.count) = (page.words, page.count);
-                Slices.cut(parcel.held, parcel.kept, parcel.part, 0, 0, fractionWad);
-                if (UnitProducts.absoluteLots(d.book.units[i]) >> SCALED_LOTS_BITS != 0) return false;
-                if (parcel.kept.count == 0) ++empty;
-                list |= ((parcel.kept.count << 8) | page.id) << (16 * i);
+                PlainPage memory page = d.book.pages[i];
+                Slices.cut(page.held, page.kept, page.part, 0, 0, fractionWad);
+                if (UnitProducts.absoluteLots(page.units) >> SCALED_LOTS_BITS != 0) return false;
+                if (page.kept.count == 0) ++empty;
+                list |= ((page.kept.count << 8) | page.copy.id) << (16 * i);
             }
             if (empty == count) list = 0;
             d.fromWord = (d.fromWord & ~uint256(type(uint96).max)) | list;
@@ -163,10 +152,10 @@ library PlainSale {
         }
         d.run.subtract(d.parts, d.fromWord.cash(), ledger);
         (sold.equity, sold.maintenance) = (d.run.sums.margin.equity, d.run.sums.margin.maintenance);
-        if (Assessments.fails(sold.equity, sold.maintenance) && d.baseline.length != 0) {
-            for (uint256 i; i < d.parcels.length; ++i) {
-                PageCopy memory page = d.book.pages[i];
-                (page.words, page.count, d.book.records[i]) = (d.parcels[i].kept.at_, d.parcels[i].kept.count, 0);
+        if (Assessments.fails(sold.equity, sold.maintenance) && d.words.length != d.book.pages.length + 1) {
+            for (uint256 i; i < d.book.pages.length; ++i) {
+                PlainPage memory page = d.book.pages[i];
+                (page.copy.words, page.copy.count, page.records) = (page.kept.at_, page.kept.count, 0);
             }
             (, uint256 raised) = _old(d, ledger);
             if (raised == 0) return false;
@@ -188,11 +177,11 @@ library PlainSale {
                 sold.equity = 0;
                 d.fromWord = d.fromWord.withCash(d.fromWord.cash() + int256(sold.hole));
             }
-            for (uint256 i; i < d.parcels.length; ++i) {
-                Parcel memory parcel = d.parcels[i];
-                uint256 id = d.book.pages[i].id;
-                Slices.store(ledger.books[sale.account][id], parcel.held, parcel.kept);
-                Slices.store(ledger.books[sale.buyer][id], parcel.had, parcel.part);
+            for (uint256 i; i < d.book.pages.length; ++i) {
+                PlainPage memory page = d.book.pages[i];
+                uint256 id = page.copy.id;
+                PositionWords.write(ledger.books[sale.account][id], page.held.count, page.kept.at_, page.kept.count);
+                PositionWords.write(ledger.books[sale.buyer][id], 0, page.part.at_, page.part.count);
             }
             (ledger.accounts[sale.account], ledger.accounts[sale.buyer]) = (d.fromWord, d.toWord);
         }
@@ -200,13 +189,11 @@ library PlainSale {
 
     /// @dev A deal with nothing in it. In a list, as Solidity writes zeros word by word into whatever struct a function returns.
     function _open() private pure returns (Deal[] memory one) {
-        uint256 at_ = PageCopies.zeroWords(12);
+        uint256 at_ = PageCopies.zeroWords(10);
         assembly ("memory-safe") {
-            // ten words; baseline 0xa0 is an empty list
             one := at_
             mstore(one, 1)
             mstore(add(one, 0x20), add(one, 0x40))
-            mstore(add(one, 0xe0), 0x60)
         }
     }
 

@@ -139,11 +139,19 @@ abstract contract QuorumPriceFeed is IQuorumPriceFeed, AccessManaged, EIP712 {
     }
 
     /// @inheritdoc IPriceFeed
-    function load(uint256 packedUnderlyings, uint256 count) external view returns (uint256[] memory words) {
-        words = new uint256[](count);
-        for (uint256 i; i < count; ++i) {
-            Quote memory quote = quotes[(packedUnderlyings >> (8 * i)) & 0xff];
-            words[i] = quote.price | (uint256(quote.observedAt) << 64) | (uint256(quote.freshSince) << 104);
+    function load(uint256 packedUnderlyings, uint256 count) external view returns (uint256[] memory) {
+        // a Quote is price 48, observedAt 40 (48), freshSince 40 (88); encoded where they are returned from
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore(at, 0x20)
+            mstore(add(at, 0x20), count)
+            let into := add(at, 0x40)
+            for { let end := add(into, shl(5, count)) } lt(into, end) { into := add(into, 0x20) } {
+                let quote := sload(add(quotes.slot, and(packedUnderlyings, 0xff)))
+                mstore(into, or(and(quote, 0xffffffffffff), shl(64, shr(48, quote))))
+                packedUnderlyings := shr(8, packedUnderlyings)
+            }
+            return(at, sub(into, at))
         }
     }
 

@@ -156,6 +156,13 @@ interface IMarginOracle {
     /// the grace period old`; then for each page `address 160 | underlying 8 (160) | rows 8 (168)`, zero if it lacks the page.
     function load(uint256 packedPages, uint256 count, bool baseline) external view returns (uint256[] memory words);
 
+    /// @notice Pages of the current manifest and of the baseline in one call, for those who need both.
+    /// @param packedPages Page id i in bits 8 i .. 8 i + 7.
+    /// @param count At most 32.
+    /// @return words Those of `load` for the current manifest; behind them, unless that is itself at least the grace period old or there is no baseline, the
+    /// word of each page in the baseline.
+    function loadWithBaseline(uint256 packedPages, uint256 count) external view returns (uint256[] memory words);
+
     /// @notice Book root of the current manifest or of the baseline; zero if there is none.
     function bookRoot(bool baseline) external view returns (bytes32 root);
 

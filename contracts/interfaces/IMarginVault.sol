@@ -173,9 +173,18 @@ interface IMarginVault {
         uint256 takerFee,
         uint256 makerFee
     );
-    event SliceMoved(bytes32 indexed from, bytes32 indexed to, uint256 fractionWad, int256 value);
-    event SliceSettled(
-        bytes32 indexed from, bytes32 indexed to, uint256 premium, int256 fromShare, uint256 fundPaid, uint256 deficitAdded
+    /// @param value Live value of what moved.
+    /// @param fromShare How much of the premium the giver bears.
+    /// @param fundPaid How much of the rest the fund had; `deficitAdded` is what it lacked.
+    event SliceMoved(
+        bytes32 indexed from,
+        bytes32 indexed to,
+        uint256 fractionWad,
+        int256 value,
+        uint256 premium,
+        int256 fromShare,
+        uint256 fundPaid,
+        uint256 deficitAdded
     );
     event Deleveraged(bytes32 indexed account, bytes32 indexed opposite, uint256 indexed instrument, int256 lots, int256 priceTicks);
     event LossBooked(bytes32 indexed account, uint256 loss);
@@ -271,9 +280,15 @@ interface IMarginVault {
     /// @notice Sells a slice of an account in auction: moves ceil(f |q|) lots of every position that can be valued to the buyer, at their live value less a
     /// premium for the maintenance that this removes, and checks the buyer's initial margin. Section 5 of the specification.
     /// @dev A position stays where it is if its underlying has no price or the manifest lacks its record. Reverts with errors of ILiquidator too.
+    /// @param caller Who buys; it must be allowed to trade for the buyer.
     /// @param buyerCertificates Those of the buyer, for its book after the purchase; only the one for the current manifest counts.
     /// @param sellerCertificates Those of the account in auction, the same before and after.
-    function sellSlice(Sale calldata sale, Certificate[] calldata buyerCertificates, Certificate[] calldata sellerCertificates)
+    function sellSlice(
+        Sale calldata sale,
+        address caller,
+        Certificate[] calldata buyerCertificates,
+        Certificate[] calldata sellerCertificates
+    )
         external
         returns (Sold memory sold);
 

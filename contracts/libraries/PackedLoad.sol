@@ -39,4 +39,9 @@ library PackedLoad {
             mstore(0x40, add(answer, returndatasize()))
         }
     }
+
+    /// @dev `oracle.loadWithBaseline(packedPages, count)` without a copy.
+    function bothPages(IMarginOracle oracle, uint256 packedPages, uint256 count) internal view returns (uint256[] memory words) {
+        return _words(address(oracle), IMarginOracle.loadWithBaseline.selector, packedPages, count, 0);
+    }
 }

@@ -5,7 +5,6 @@ import {Exposure} from "./Exposure.sol";
 import {LaneSum, LaneSums} from "./LaneSum.sol";
 import {Ledger} from "./Ledger.sol";
 import {PageCopies} from "./PageCopies.sol";
-import {Parcel} from "./Parcel.sol";
 import {PlainBook} from "./PlainBook.sol";
 import {PlainRun, PlainSums} from "./PlainSum.sol";
 import {Requirements} from "./Requirement.sol";
@@ -19,35 +18,39 @@ library PlainRuns {
     using Requirements for Run;
 
     /// @dev Assesses a book under a manifest.
-    /// @param words The oracle's of it.
+    /// @param words The oracle's.
+    /// @param first Where among them that of the first page stands.
     /// @param current Whether it is the current one: then what `ofParts` takes is kept; else the drift is looked at.
     /// @return one Equity and maintenance. In a list, as Solidity writes zeros word by word into whatever struct a function returns.
     /// @return plain Whether all positions are; if not, the run is worth nothing.
-    function ofBook(PlainBook memory book, uint256[] memory words, int256 cash, Ledger storage ledger, bool current)
+    function ofBook(PlainBook memory book, uint256[] memory words, uint256 first, int256 cash, Ledger storage ledger, bool current)
         internal
         view
         returns (PlainRun[] memory one, bool plain)
     {
         unchecked {
-            uint256 head = words[1] == 0 ? 0 : PageCopies.fetch(words[1]);
+            uint256 word = PageCopies.wordAt(words, first);
+            uint256 head = word == 0 ? 0 : PageCopies.fetch(word);
             if (head == 0) return (one, false);
             one = PlainSums.open(book, head);
             PlainRun memory run = one[0];
             run.sums.margin.equity = cash;
             for (uint256 i; i < book.pages.length; ++i) {
-                uint256 word = PageCopies.wordAt(words, i + 1);
-                if (i != 0) head = word == 0 ? 0 : PageCopies.fetch(word);
-                if (head == 0 || !run.add(book, i, word, head, current)) return (one, false);
+                if (i != 0) {
+                    word = PageCopies.wordAt(words, first + i);
+                    head = word == 0 ? 0 : PageCopies.fetch(word);
+                }
+                if (head == 0 || !run.add(book, book.pages[i], word, head, current)) return (one, false);
             }
             finish(run, ledger);
             return (one, true);
         }
     }
 
-    /// @dev Assesses parts of all positions, of the same signs, under the current manifest: what they are worth and what who holds nothing else needs.
+    /// @dev Assesses what goes, parts of all positions, under the current manifest: what they are worth and what who holds nothing else needs.
     /// @param whole The book under that manifest.
-    /// @param words The oracle's of it.
-    function ofParts(PlainBook memory book, PlainRun memory whole, Parcel[] memory parcels, uint256[] memory words, Ledger storage ledger)
+    /// @param words The oracle's, first those of that manifest.
+    function ofParts(PlainBook memory book, PlainRun memory whole, uint256[] memory words, Ledger storage ledger)
         internal
         view
         returns (PlainRun[] memory one)
@@ -56,9 +59,8 @@ library PlainRuns {
             one = PlainSums.open(book, whole.sums.head);
             PlainRun memory run = one[0];
             run.sums.initial = true;
-            for (uint256 i; i < run.sums.groups; ++i) run.sums.exposures[i].head = whole.sums.exposures[i].head;
             for (uint256 i; i < book.pages.length; ++i) {
-                run.addPart(book, i, PageCopies.wordAt(words, i + 1), parcels[i].part.at_);
+                run.addPart(book, book.pages[i], PageCopies.wordAt(words, i + 1));
             }
             finish(run, ledger);
         }
@@ -78,7 +80,7 @@ library PlainRuns {
                 u.absoluteLots -= part.absoluteLots;
             }
             run.lanes.subtract(parts.lanes);
-            (sums.lower, sums.maintenanceFloor, sums.margin.equity) = (0, 0, cash);
+            (sums.maintenanceFloor, sums.margin.equity) = (0, cash);
             finish(run, ledger);
         }
     }
@@ -86,16 +88,11 @@ library PlainRuns {
     /// @dev From sums to requirements.
     function finish(PlainRun memory run, Ledger storage ledger) internal view {
         unchecked {
-            Run memory sums = run.sums;
-            (int256 scaledLots, uint256 absoluteLots) = (0, 0);
-            for (uint256 i; i < sums.groups; ++i) {
-                Exposure memory u = sums.exposures[i];
-                (scaledLots, absoluteLots) = (scaledLots + u.scaledLots, absoluteLots + u.absoluteLots);
-            }
+            (int256 scaledLots, uint256 absoluteLots) = run.sums.add(ledger);
+            // L as `Requirements.add` has it from wide sums
             int256 worst = run.lanes.least(scaledLots) + int256((absoluteLots + 1) / 2);
-            if (worst < 0) sums.lower = uint256(-worst);
-            sums.add(ledger);
-            sums.finish();
+            run.sums.lower = worst < 0 ? uint256(-worst) : 0;
+            run.sums.finish();
         }
     }
 }

@@ -9,8 +9,7 @@ import {LanePairs} from "./LanePairs.sol";
 import {LiveMark, MAX_SPOT_TICKS, SpotState} from "./LiveMark.sol";
 import {PageCopies, PageCopy} from "./PageCopies.sol";
 import {PAGE_HEAD_BYTES, PageLayout} from "./PageLayout.sol";
-import {MAX_BOOK_POSITIONS} from "./PageList.sol";
-import {PlainBook} from "./PlainBook.sol";
+import {PlainBook, PlainPage} from "./PlainBook.sol";
 import {Run, Runs} from "./Run.sol";
 import {UnitProducts} from "./UnitProducts.sol";
 import {UnitWalk} from "./UnitWalk.sol";
@@ -55,49 +54,55 @@ library PlainSums {
     }
 
     /// @dev Adds up the positions of one page.
+    /// @param p The page, one of the book's.
     /// @param word The oracle's of it.
     /// @param head Memory address of its head.
     /// @param current Whether the manifest is the current one: then what later walks take is kept; else the drift is looked at.
     /// @return plain Whether all positions are, and the page goes with those before; if not, the run is worth nothing.
-    function add(PlainRun memory run, PlainBook memory book, uint256 i, uint256 word, uint256 head, bool current) internal view returns (bool plain) {
+    function add(PlainRun memory run, PlainBook memory book, PlainPage memory p, uint256 word, uint256 head, bool current)
+        internal
+        view
+        returns (bool plain)
+    {
         unchecked {
-            (PageCopy memory page, Walk memory found, uint256 head0) = (book.pages[i], book.walk, PageCopies.load(head));
-            Exposure memory u = run.sums.exposures[(book.places >> (8 * i)) & 0xff];
+            (PageCopy memory page, Walk memory found, uint256 head0) = (p.copy, book.walk, PageCopies.load(head));
+            Exposure memory u = run.sums.exposures[p.place];
             bool known = PageLayout.underlying(head0) == u.underlying && PageLayout.laneWords(head0) == run.lanes.laneWords;
-            if (!known || PageLayout.referenceSpot(head0) == 0 || page.count > MAX_BOOK_POSITIONS) return false;
+            if (!known || PageLayout.referenceSpot(head0) == 0) return false;
             if (u.head == 0) u.head = head;
-            uint256 walked = page.rows == (word >> 168) & 0xff ? PageCopies.wordAt(book.records, i) : 0;
+            uint256 walked = page.rows == (word >> 168) & 0xff ? p.records : 0;
             (page.code, page.rows, page.head) = (address(uint160(word)), (word >> 168) & 0xff, head);
             uint256 absolute = u.absoluteLots;
             found.drifts = 0;
             found.state.set(head0, PageCopies.load(head + 64), u.spot, block.timestamp);
-            if (walked == 0 || !BaselineWalk.walk(page, u, found.state, found, PageCopies.wordAt(book.units, i), walked)) {
+            if (walked == 0 || !BaselineWalk.walk(page, u, found.state, found, p.units, walked)) {
                 if (UnitWalk.walk(page, u, found.state, found) != LanePairs.pairAt(found.pairs, page.count)) return false;
             }
             if (current) {
-                (book.units[i], book.records[i]) = (UnitWalk.keep(page.count), head + PAGE_HEAD_BYTES);
+                (p.units, p.records) = (UnitWalk.keep(page.count), head + PAGE_HEAD_BYTES);
             } else {
                 uint256 drift = Exposures.driftX32(found.state, head0, Exposures.largestShift(found.drifts));
                 run.sums.margin.driftX32 = Math.max(run.sums.margin.driftX32, drift);
             }
             uint256 kept = run.lanes.add(found.pairs, page.count, page, u.absoluteLots - absolute, current);
-            if (current) book.lanes[i] = kept;
+            if (current) p.lanes = kept;
             return true;
         }
     }
 
-    /// @dev Adds up parts of all positions of one page, of the same signs, under the current manifest.
+    /// @dev Adds up what goes of one page, parts of all its positions, under the current manifest, under which it was walked.
+    /// @param p The page, one of the book's.
     /// @param word The oracle's of it.
-    /// @param at_ Memory address of what goes, as many positions.
-    function addPart(PlainRun memory run, PlainBook memory book, uint256 i, uint256 word, uint256 at_) internal view {
+    function addPart(PlainRun memory run, PlainBook memory book, PlainPage memory p, uint256 word) internal view {
         unchecked {
-            PageCopy memory page = book.pages[i];
-            (page.code, page.rows, page.words) = (address(uint160(word)), (word >> 168) & 0xff, at_);
-            Exposure memory u = run.sums.exposures[(book.places >> (8 * i)) & 0xff];
+            PageCopy memory page = p.copy;
+            (page.code, page.rows, page.words) = (address(uint160(word)), (word >> 168) & 0xff, p.part.at_);
+            Exposure memory u = run.sums.exposures[p.place];
+            if (u.head == 0) u.head = p.records - PAGE_HEAD_BYTES;
             uint256 absolute = u.absoluteLots;
-            UnitProducts.add(page, u, book.walk, PageCopies.wordAt(book.units, i));
+            UnitProducts.add(page, u, book.walk, p.units);
             absolute = u.absoluteLots - absolute;
-            uint256 kept = PageCopies.wordAt(book.lanes, i);
+            uint256 kept = p.lanes;
             if (kept == 0) run.lanes.add(book.walk.pairs, page.count, page, absolute, false);
             else run.lanes.addKept(book.walk.pairs, page.count, kept, absolute);
         }

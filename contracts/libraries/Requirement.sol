@@ -24,15 +24,15 @@ library Requirements {
     using Exposures for Exposure;
     using PageCopies for PageCopy;
 
-    /// @dev Adds up the underlyings: value, U by legs, floors and liquidity; and L by lanes. All but the equity in ticks.
-    function add(Run memory run, Ledger storage ledger) internal view {
+    /// @dev Adds up the underlyings: value, U by legs, floors and liquidity; and L by lanes, if it counts. All but the equity in ticks.
+    /// @return scaledLots sum q << shift of those that have a price.
+    /// @return absoluteLots sum |q| << shift of the same.
+    function add(Run memory run, Ledger storage ledger) internal view returns (int256 scaledLots, uint256 absoluteLots) {
         unchecked {
-            if (run.groups == 0) return;
+            if (run.groups == 0) return (0, 0);
             uint256 head3 = PageCopies.load(run.head + 96);
             int256 value;
             int256 spotValue;
-            int256 scaledLots;
-            uint256 absoluteLots;
             for (uint256 i; i < run.groups; ++i) {
                 Exposure memory u = run.exposures[i];
                 (uint256 net, uint256 gross) = u.notionals();
@@ -53,7 +53,7 @@ library Requirements {
             run.tick = PageLayout.tick(PageCopies.load(run.head));
             run.margin.equity += value * int256(run.tick);
             run.margin.quote = run.margin.equity - spotValue * int256(run.tick);
-            if (!run.lanes) return;
+            if (!run.lanes) return (scaledLots, absoluteLots);
             int256 worst = LaneMath.least(run.laneSums, scaledLots) + int256((absoluteLots + 1) / 2);
             if (worst < 0) run.lower = uint256(-worst);
         }

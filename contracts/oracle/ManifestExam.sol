@@ -64,7 +64,7 @@ abstract contract ManifestExam is OracleRatios {
         draft.old = new uint256[](SCRATCH_WORDS);
         (draft.factors1, draft.factors3) = _packedFactors();
         (draft.current, draft.asOfBefore) = (state.current, state.asOf);
-        (draft.compared,) = _effectiveBaseline(state);
+        (draft.compared,) = _effectiveBaseline(_packedRing());
         if (draft.compared == 0) draft.compared = draft.current;
         draft.fixedFields = (PAGE_VERSION << 88) | (uint256(manifest.asOf) << 128) | (REGISTRY.tick() << 168);
         for (uint256 page; page < manifest.pages.length; ++page) _examinePage(draft, page, manifest.pages[page]);

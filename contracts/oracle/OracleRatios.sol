@@ -44,7 +44,7 @@ abstract contract OracleRatios is OracleRing {
         asOf = state.asOf;
         initialWad = word.ratioPpm() * WAD_PER_PPM;
         maintenanceWad = _maintenanceWad(word);
-        (uint256 position,) = _effectiveBaseline(state);
+        (uint256 position,) = _effectiveBaseline(_packedRing());
         uint256 base = probeWords[(position << 8) | underlying];
         if (base != 0 && _maintenanceWad(base) < maintenanceWad) maintenanceWad = _maintenanceWad(base);
         (uint256 price, uint256 observedAt) = FEED.price(underlying);

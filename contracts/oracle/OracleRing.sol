@@ -8,6 +8,8 @@ import {OracleConfig} from "./OracleConfig.sol";
 uint256 constant GRACE = 60 minutes;
 /// @dev Positions of the ring; position 0 stands for none.
 uint256 constant RING_POSITIONS = 3;
+/// @dev In the first word that is loaded: the manifest is itself GRACE old.
+uint256 constant IS_BASELINE = 1 << 120;
 
 /// @notice Which ring positions matter, and what is needed of the current manifest.
 /// @dev Packed 8 + 8 + 8 + 8 + 40 + 40 + 40 + 40 + 40 = 232.
@@ -63,7 +65,7 @@ abstract contract OracleRing is OracleConfig {
     /// @inheritdoc IMarginOracle
     function dropCurrent() external restricted {
         RingState memory state = ring;
-        (uint256 position, uint256 since) = _effectiveBaseline(state);
+        (uint256 position, uint256 since) = _effectiveBaseline(_packedRing());
         require(position != 0 && position != state.current, NoBaseline());
         uint256 head = heads[position];
         uint64 dropped = state.epoch;
@@ -77,35 +79,23 @@ abstract contract OracleRing is OracleConfig {
     /* VIEWS */
 
     /// @inheritdoc IMarginOracle
-    function load(uint256 packedPages, uint256 count, bool baseline) external view returns (uint256[] memory words) {
-        words = new uint256[](count + 1);
-        uint256 position;
-        uint256 isBaseline = 1;
+    function load(uint256 packedPages, uint256 count, bool baseline) external view returns (uint256[] memory) {
+        uint256 state = _packedRing();
         if (baseline) {
-            (position,) = _effectiveBaseline(ring);
-            words[0] = heads[position];
+            (uint256 position,) = _effectiveBaseline(state);
+            _answer(heads[position] | (position == 0 ? 0 : IS_BASELINE), packedPages, count, position, 0);
         } else {
-            uint256 state;
-            assembly ("memory-safe") {
-                state := sload(ring.slot)
-            }
-            // RingState: current 8, asOf 40 (32), activatedAt 40 (72), epoch 40 (112)
-            position = uint8(state);
-            words[0] = uint120(state >> 32);
-            isBaseline = block.timestamp >= uint40(state >> 72) + GRACE ? 1 : 0;
+            _answer(_currentWord(state), packedPages, count, uint8(state), 0);
         }
-        if (position == 0) return words;
-        words[0] |= isBaseline << 120;
-        // words[i + 1] = pageWords[(position << 8) | ((packedPages >> (8 * i)) & 0xff)] for i < count
-        assembly ("memory-safe") {
-            mstore(0x20, pageWords.slot)
-            let into := add(words, 0x40)
-            for { let end := add(into, shl(5, count)) } lt(into, end) { into := add(into, 0x20) } {
-                mstore(0, or(shl(8, position), and(packedPages, 0xff)))
-                mstore(into, sload(keccak256(0, 0x40)))
-                packedPages := shr(8, packedPages)
-            }
-        }
+    }
+
+    /// @inheritdoc IMarginOracle
+    function loadWithBaseline(uint256 packedPages, uint256 count) external view returns (uint256[] memory) {
+        uint256 state = _packedRing();
+        uint256 first = _currentWord(state);
+        uint256 other;
+        if (first & IS_BASELINE == 0) (other,) = _effectiveBaseline(state);
+        _answer(first, packedPages, count, uint8(state), other);
     }
 
     /// @inheritdoc IMarginOracle
@@ -118,7 +108,7 @@ abstract contract OracleRing is OracleConfig {
     function bookRoot(bool baseline) external view returns (bytes32 root) {
         RingState memory state = ring;
         uint256 position = state.current;
-        if (baseline) (position,) = _effectiveBaseline(state);
+        if (baseline) (position,) = _effectiveBaseline(_packedRing());
         return roots[position];
     }
 
@@ -127,7 +117,7 @@ abstract contract OracleRing is OracleConfig {
     /// @dev Makes room in the ring for a manifest that takes effect now; returns its position.
     function _advance(uint64 epoch, uint64 asOf, bytes32 root) internal returns (uint256 position) {
         RingState memory state = ring;
-        (uint256 kept, uint256 since) = _effectiveBaseline(state);
+        (uint256 kept, uint256 since) = _effectiveBaseline(_packedRing());
         if (kept != state.baseline) {
             (state.baseline, state.candidate) = (uint8(kept), 0);
             emit BaselineMoved(uint64(heads[kept] >> 80));
@@ -146,10 +136,55 @@ abstract contract OracleRing is OracleConfig {
         roots[position] = root;
     }
 
+    /// @dev The first word that is loaded of the current manifest; zero if there is none.
+    function _currentWord(uint256 state) private view returns (uint256 word) {
+        unchecked {
+            word = uint120(state >> 32);
+            if (uint8(state) != 0 && block.timestamp >= uint40(state >> 72) + GRACE) word |= IS_BASELINE;
+        }
+    }
+
+    /// @dev Ends the call with a list of the first word and of the words of pages at one ring position, and at another if that is not zero, encoded where
+    /// they are returned from.
+    function _answer(uint256 first, uint256 packedPages, uint256 count, uint256 position, uint256 other) private view {
+        assembly ("memory-safe") {
+            // pageWords[(place << 8) | ((packed >> (8 * i)) & 0xff)] for i < words
+            function put(into, place, packed, words) -> end {
+                end := add(into, shl(5, words))
+                for {} lt(into, end) { into := add(into, 0x20) } {
+                    mstore(0, or(shl(8, place), and(packed, 0xff)))
+                    mstore(into, sload(keccak256(0, 0x40)))
+                    packed := shr(8, packed)
+                }
+            }
+            let at := mload(0x40)
+            mstore(0x20, pageWords.slot)
+            let end := put(add(at, 0x60), position, packedPages, count)
+            if other { end := put(end, other, packedPages, count) }
+            mstore(at, 0x20)
+            mstore(add(at, 0x20), shr(5, sub(sub(end, at), 0x40)))
+            mstore(add(at, 0x40), first)
+            return(at, sub(end, at))
+        }
+    }
+
+    /// @dev RingState as stored: current 8, candidate 8 (8), baseline 8 (16), asOf 40 (32), activatedAt 40 (72), epoch 40 (112), candidateAt 40 (152),
+    /// baselineAt 40 (192).
+    function _packedRing() internal view returns (uint256 state) {
+        assembly ("memory-safe") {
+            state := sload(ring.slot)
+        }
+    }
+
     /// @dev The newest of the three positions that has been in force for GRACE, and since when; zeros if there is none.
-    function _effectiveBaseline(RingState memory state) internal view returns (uint256 position, uint256 since) {
-        if (state.current != 0 && block.timestamp >= state.activatedAt + GRACE) return (state.current, state.activatedAt);
-        if (state.candidate != 0 && block.timestamp >= state.candidateAt + GRACE) return (state.candidate, state.candidateAt);
-        return (state.baseline, state.baselineAt);
+    /// @param state As `_packedRing` returns it.
+    function _effectiveBaseline(uint256 state) internal view returns (uint256 position, uint256 since) {
+        unchecked {
+            (position, since) = (uint8(state), uint40(state >> 72));
+            if (position != 0 && block.timestamp >= since + GRACE) return (position, since);
+            (position, since) = (uint8(state >> 8), uint40(state >> 152));
+            if (position != 0 && block.timestamp >= since + GRACE) return (position, since);
+            return (uint8(state >> 16), uint40(state >> 192));
+        }
     }
 }

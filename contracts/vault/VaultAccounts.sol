@@ -48,11 +48,6 @@ abstract contract VaultAccounts is VaultStorage {
         emit VenueApproved(account, venue, approved);
     }
 
-    /// @inheritdoc IMarginVault
-    function isAuthorised(bytes32 account, address caller) public view returns (bool) {
-        return caller == account.owner() || permissions[account][caller] & PERMISSION_OPERATOR != 0;
-    }
-
     /* DEPOSITS */
 
     /// @inheritdoc IMarginVault

@@ -48,7 +48,12 @@ abstract contract VaultLiquidation is VaultStorage {
     }
 
     /// @inheritdoc IMarginVault
-    function sellSlice(Sale calldata sale, Certificate[] calldata buyerCertificates, Certificate[] calldata sellerCertificates)
+    function sellSlice(
+        Sale calldata sale,
+        address caller,
+        Certificate[] calldata buyerCertificates,
+        Certificate[] calldata sellerCertificates
+    )
         external
         onlyLiquidator
         notWoundDown
@@ -57,11 +62,11 @@ abstract contract VaultLiquidation is VaultStorage {
     {
         (bytes32 from, bytes32 to) = (sale.account, sale.buyer);
         require(from != to, SameAccount(from));
+        require(isAuthorised(to, caller), NotAuthorised(to, caller));
         sold = PlainSale.sell(ledger, sale, buyerCertificates, sellerCertificates, ORACLE, FEED);
-        if (sold.opened != 0) accountsWithPositions = uint256(int256(accountsWithPositions) + sold.opened);
-        emit SliceMoved(from, to, sold.fractionWad, sold.value);
+        if (sold.opened != 0) _countOpened(sold.opened);
         (uint256 fundPaid, uint256 deficitAdded) = _cover(from, uint256(int256(sold.premium) - sold.fromShare));
-        emit SliceSettled(from, to, sold.premium, sold.fromShare, fundPaid, deficitAdded);
+        emit SliceMoved(from, to, sold.fractionWad, sold.value, sold.premium, sold.fromShare, fundPaid, deficitAdded);
         _cover(from, sold.hole);
         _bookLoss(from, sold.ended || sold.equity >= 0 ? 0 : uint256(-sold.equity));
     }

@@ -54,14 +54,14 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     IInsuranceFund public insuranceFund;
     address public liquidator;
     bool public tradingPaused;
-    /// @dev When the wind-down began; zero in normal times. Beside what trades and liquidations ask for with it: 20 + 1 + 5.
+    /// @dev When the wind-down began; zero in normal times. Beside what trades and liquidations ask for with it: 20 + 1 + 5 + 6.
     uint40 internal woundDownAt;
+    /// @dev Accounts that hold at least one position, but for those that a wind-down has settled.
+    uint48 public accountsWithPositions;
     /// @inheritdoc IMarginVault
     ICollateralDesk public collateralDesk;
     /// @inheritdoc IMarginVault
     mapping(bytes32 => uint256) public windDownDebt;
-    /// @dev Accounts that hold at least one position, but for those that a wind-down has settled.
-    uint256 public accountsWithPositions;
     /// @dev Whether the final prices stand.
     bool public windDownPriced;
     /// @dev Shares of fees for the insurance fund and for the protocol, basis points.
@@ -98,6 +98,13 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
         _;
     }
 
+    /* VIEWS */
+
+    /// @inheritdoc IMarginVault
+    function isAuthorised(bytes32 account, address caller) public view returns (bool) {
+        return caller == AccountWord.owner(account) || permissions[account][caller] & PERMISSION_OPERATOR != 0;
+    }
+
     /* INTERNALS */
 
     /// @dev This and the next in one place, for the size of the code.
@@ -112,9 +119,13 @@ abstract contract VaultStorage is IMarginVault, AccessManaged, ReentrancyGuardTr
     /// @dev Writes an account word and keeps the count of accounts with positions.
     function _store(bytes32 account, uint256 oldWord, uint256 newWord) internal {
         ledger.accounts[account] = newWord;
-        if (oldWord.isOpen() != newWord.isOpen()) {
-            if (newWord.isOpen()) ++accountsWithPositions;
-            else --accountsWithPositions;
+        if (oldWord.isOpen() != newWord.isOpen()) _countOpened(newWord.isOpen() ? int256(1) : int256(-1));
+    }
+
+    /// @dev So many more accounts hold positions, or fewer.
+    function _countOpened(int256 opened) internal {
+        unchecked {
+            accountsWithPositions = uint48(uint256(int256(uint256(accountsWithPositions)) + opened));
         }
     }
 

@@ -28,7 +28,7 @@ abstract contract VaultTrading is VaultStorage {
         uint256 fees = uint256(fill.takerFee) + fill.makerFee;
         if (fees != 0) accruedFees[msg.sender] += fees;
         int256 opened = FillEngine.settle(ledger, permissions, fill, takerCertificates, makerCertificates, ORACLE, FEED);
-        if (opened != 0) accountsWithPositions = uint256(int256(accountsWithPositions) + opened);
+        if (opened != 0) _countOpened(opened);
         emit Traded(
             fill.taker,
             fill.maker,

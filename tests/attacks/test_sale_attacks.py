@@ -42,7 +42,7 @@ def test_nobody_sells_past_the_liquidator_and_it_sells_nothing_to_the_seller(
     shown = fallen(system, borrower)
     own = system.open(ATTACKER, 100_000)
     with pytest.raises(Revert, match="NotLiquidator"):
-        system.vault.sellSlice((borrower, own, WAD, WAD, False), (), shown, sender=ATTACKER)
+        system.vault.sellSlice((borrower, own, WAD, WAD, False), ATTACKER, (), shown, sender=ATTACKER)
     mine = system.owner(borrower)
     with pytest.raises(Revert, match="SameAccount"):
         system.liquidator.buy(borrower, borrower, WAD, ANY_PRICE, (), shown, sender=mine)

@@ -660,7 +660,7 @@ def test_a_token_that_calls_back_from_the_fund_finds_every_entry_closed(
         ("beginAuction", (bytes(32), 0, 0)),
         ("endAuction", (bytes(32),)),
         ("bookLoss", (bytes(32), 1)),
-        ("sellSlice", ((bytes(32), b"\1".rjust(32), WAD, 0, False), (), ())),
+        ("sellSlice", ((bytes(32), b"\1".rjust(32), WAD, 0, False), ATTACKER, (), ())),
         ("coverLoss", (bytes(32), 1)),
         ("deleverage", (bytes(32), bytes(32), 0, 0, 1)),
     ],

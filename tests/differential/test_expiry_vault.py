@@ -436,7 +436,9 @@ def test_a_book_of_128_positions_is_settled(full: System) -> None:
             accounts[0], system.equity(accounts[0]) - 1, sender=vault.collateralDesk()
         )  # which leaves it poor enough to be sold whole
         vault.beginAuction(accounts[0], 0, 0, sender=liquidator)
-        sold = vault.sellSlice((*accounts[:2], 10**18, 2 * 10**16, False), (), (), sender=liquidator)
+        sold = vault.sellSlice(
+            (*accounts[:2], 10**18, 2 * 10**16, False), system.owner(accounts[1]), (), (), sender=liquidator
+        )
         assert sold.ended
         expiry = system.markets[0].instruments[1].expiry_hour * HOUR_S
         system.advance(expiry + 30 - system.evm.timestamp, every=100)

@@ -189,7 +189,7 @@ LIQUIDATOR_ONLY = [
     ("beginAuction", (bytes(32), 0, 0)),
     ("endAuction", (bytes(32),)),
     ("bookLoss", (bytes(32), 1)),
-    ("sellSlice", ((bytes(32), b"\1".rjust(32), 1, 1, False), (), ())),
+    ("sellSlice", ((bytes(32), b"\1".rjust(32), 1, 1, False), STRANGER, (), ())),
     ("coverLoss", (bytes(32), 1)),
     ("deleverage", (bytes(32), b"\1".rjust(32), 0, 0, 1)),
 ]
@@ -207,7 +207,7 @@ def test_the_liquidators_entries_are_closed_to_all_others(
 def test_a_slice_is_not_sold_to_the_account_that_it_is_of(system: System) -> None:
     key = account_id(STRANGER)
     with pytest.raises(Revert, match="SameAccount"):
-        system.vault.sellSlice((key, key, 1, 1, False), (), (), sender=LIQUIDATOR)
+        system.vault.sellSlice((key, key, 1, 1, False), STRANGER, (), (), sender=LIQUIDATOR)
 
 
 # Withdrawals without positions

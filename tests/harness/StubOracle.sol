@@ -19,7 +19,17 @@ contract StubOracle {
         bookRoot[baseline] = root;
     }
 
-    function load(uint256 packedPages, uint256 count, bool baseline) external view returns (uint256[] memory words) {
+    function loadWithBaseline(uint256 packedPages, uint256 count) external view returns (uint256[] memory words) {
+        words = load(packedPages, count, false);
+        if (words[0] == 0 || words[0] >> 120 != 0 || state[true] == 0) return words;
+        uint256[] memory old = load(packedPages, count, true);
+        uint256[] memory both = new uint256[](2 * count + 1);
+        for (uint256 i; i <= count; ++i) both[i] = words[i];
+        for (uint256 i = 1; i <= count; ++i) both[count + i] = old[i];
+        return both;
+    }
+
+    function load(uint256 packedPages, uint256 count, bool baseline) public view returns (uint256[] memory words) {
         words = new uint256[](count + 1);
         words[0] = state[baseline];
         if (words[0] == 0) return words;

@@ -151,7 +151,7 @@ class AuthorityRules(TradingRules):
             "bookLoss": ((key, units), lambda: slices.book_loss(vault, key, units, **told)),
             "coverLoss": ((key, units), lambda: slices.cover_loss(vault, key, units, **told)),
             "sellSlice": (
-                ((key, other, units, 0, False), (), ()),
+                ((key, other, units, 0, False), caller, (), ()),
                 lambda: slices.move_slice(vault, key, other, units, **told),
             ),
             "deleverage": (

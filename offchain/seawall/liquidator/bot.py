@@ -224,7 +224,6 @@ class Bidder:
 
     def _purchase(self, account: bytes, factor: float, receipt: TxReceipt) -> Purchase:
         moved = self._system.vault.events(receipt, "SliceMoved")[0].args
-        settled = self._system.vault.events(receipt, "SliceSettled")[0].args
         sold = self._system.liquidator.events(receipt, "SliceSold")[0].args
         return Purchase(
             account=account,
@@ -232,8 +231,8 @@ class Bidder:
             fraction=float(sold["fractionWad"]) / WAD,
             paid=int(sold["paid"]),
             value=int(moved["value"]),
-            fund_paid=int(settled["fundPaid"]),
-            deficit_added=int(settled["deficitAdded"]),
+            fund_paid=int(moved["fundPaid"]),
+            deficit_added=int(moved["deficitAdded"]),
             ended=bool(self._system.liquidator.events(receipt, "AuctionEnded")),
         )
 

@@ -81,10 +81,10 @@ class Liquidator:
             buyer lacks margin.
         """
         require(key != buyer, "SameAccount", key)
-        self.vault.authority.require_authorised(buyer, sender)
         require(max_fraction_wad > 0, "ZeroFraction")
         k_wad = self.premium_factor_wad(key)
         self.vault.require_open()
+        self.vault.authority.require_authorised(buyer, sender)
         health = self._unhealthy(key, seller_certificates)
         largest = largest_fraction_wad(health.equity, health.maintenance, k_wad)
         fraction = min(max_fraction_wad, largest)
