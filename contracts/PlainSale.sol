@@ -125,21 +125,30 @@ library PlainSale {
     }
 
     /// @dev Cuts a slice off every page; the seller's word has the counts after.
-    /// @return cut Whether something goes from every page, and either all of them or none.
+    /// @return cut Whether something goes, and lots are few enough.
     function _cut(Deal memory d, uint256 fractionWad) private view returns (bool cut) {
         unchecked {
             uint256 count = d.book.pages.length;
-            (uint256 empty, uint256 list) = (0, 0);
+            (uint256 list, bool empties) = (0, false);
             for (uint256 i; i < count; ++i) {
                 PlainPage memory page = d.book.pages[i];
                 Slices.cut(page.held, page.kept, page.part, 0, 0, fractionWad);
                 if (UnitProducts.absoluteLots(page.units) >> SCALED_LOTS_BITS != 0) return false;
-                if (page.kept.count == 0) ++empty;
+                if (page.kept.count == 0) empties = true;
                 list |= ((page.kept.count << 8) | page.copy.id) << (16 * i);
             }
-            if (empty == count) list = 0;
-            d.fromWord = (d.fromWord & ~uint256(type(uint96).max)) | list;
-            return fractionWad != 0 && (empty == 0 || list == 0);
+            if (empties) _recount(d);
+            else d.fromWord = (d.fromWord & ~uint256(type(uint96).max)) | list;
+            return fractionWad != 0;
+        }
+    }
+
+    /// @dev Writes the counts after to the seller's word one after another; of a page that empties the last of the list takes the place.
+    function _recount(Deal memory d) private pure {
+        for (uint256 i; i < d.book.pages.length; ++i) {
+            PlainPage memory page = d.book.pages[i];
+            (uint256 entry,) = Book.pageEntry(d.fromWord, page.copy.id);
+            d.fromWord = Book.withCount(d.fromWord, entry, page.copy.id, page.kept.count);
         }
     }
 

@@ -5,7 +5,7 @@ import {Exposure} from "./Exposure.sol";
 import {LaneSum, LaneSums} from "./LaneSum.sol";
 import {Ledger} from "./Ledger.sol";
 import {PageCopies} from "./PageCopies.sol";
-import {PlainBook} from "./PlainBook.sol";
+import {PlainBook, PlainPage} from "./PlainBook.sol";
 import {PlainRun, PlainSums} from "./PlainSum.sol";
 import {Requirements} from "./Requirement.sol";
 import {Run} from "./Run.sol";
@@ -17,7 +17,7 @@ library PlainRuns {
     using PlainSums for PlainRun;
     using Requirements for Run;
 
-    /// @dev Assesses a book under a manifest.
+    /// @dev Assesses a book, of which not all pages are empty, under a manifest.
     /// @param words The oracle's.
     /// @param first Where among them that of the first page stands.
     /// @param current Whether it is the current one: then what `ofParts` takes is kept; else the drift is looked at.
@@ -29,20 +29,19 @@ library PlainRuns {
         returns (PlainRun[] memory one, bool plain)
     {
         unchecked {
-            uint256 word = PageCopies.wordAt(words, first);
-            uint256 head = word == 0 ? 0 : PageCopies.fetch(word);
-            if (head == 0) return (one, false);
-            one = PlainSums.open(book, head);
-            PlainRun memory run = one[0];
-            run.sums.margin.equity = cash;
             for (uint256 i; i < book.pages.length; ++i) {
-                if (i != 0) {
-                    word = PageCopies.wordAt(words, first + i);
-                    head = word == 0 ? 0 : PageCopies.fetch(word);
+                PlainPage memory page = book.pages[i];
+                if (page.copy.count == 0) continue;
+                uint256 word = PageCopies.wordAt(words, first + i);
+                uint256 head = word == 0 ? 0 : PageCopies.fetch(word);
+                if (head == 0) return (one, false);
+                if (one.length == 0) {
+                    one = PlainSums.open(book, head);
+                    one[0].sums.margin.equity = cash;
                 }
-                if (head == 0 || !run.add(book, book.pages[i], word, head, current)) return (one, false);
+                if (!one[0].add(book, page, word, head, current)) return (one, false);
             }
-            finish(run, ledger);
+            finish(one[0], ledger);
             return (one, true);
         }
     }

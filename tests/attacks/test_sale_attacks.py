@@ -15,8 +15,10 @@ from tests.differential.test_auction_proofs import (
 )
 from tests.support.evm import Revert, artifact
 from tests.support.market import SPOT
+from tests.support.option_bench import OptionBench
 from tests.support.system import System
 
+from seawall.page.layout import MAX_POSITIONS
 from seawall.page.merkle import book_leaf
 from seawall.reference import Certificate
 
@@ -105,3 +107,8 @@ def test_whoever_is_called_while_the_fund_pays_sees_the_purchase_done(
             assert token.called()
             seen = int.from_bytes(token.answer()[:32], "big")
             assert seen == system.vault.accountWord(account)
+
+
+def test_INV_23_more_positions_than_purchases_may_reach_are_not_sold_at_once() -> None:
+    with pytest.raises(Revert, match="TooManyPositions"):
+        OptionBench().auction(MAX_POSITIONS + 2)

@@ -42,6 +42,15 @@ def head(world: OracleWorld, *, baseline: bool) -> tuple[int, int, int, int]:
     return (word >> 80) & mask, word & mask, (word >> 40) & mask, word >> 120
 
 
+def both(world: OracleWorld, *, pages: int, count: int) -> list[int]:
+    """Return the words of current manifest and, where it is another, baseline, and see that one call gives them."""
+    words = list(world.oracle.load(pages, count, False))
+    if not words[0] >> 120 and world.oracle.load(0, 0, True)[0]:
+        words += list(world.oracle.load(pages, count, True))[1:]
+    assert list(world.oracle.loadWithBaseline(pages, count)) == words
+    return words
+
+
 def epoch(world: OracleWorld, *, baseline: bool) -> int:
     return head(world, baseline=baseline)[0]
 
@@ -52,6 +61,7 @@ def epoch(world: OracleWorld, *, baseline: bool) -> int:
 def test_without_a_manifest_every_word_is_zero(world: OracleWorld) -> None:
     for baseline in (False, True):
         assert world.oracle.load(0x0100, 2, baseline) == [0, 0, 0]
+    assert both(world, pages=0x0100, count=2) == [0, 0, 0]
     assert tuple(world.oracle.currentManifest()) == (0, 0, 0, bytes(32))
 
 
@@ -62,6 +72,7 @@ def test_a_manifest_is_current_at_once_and_baseline_after_the_grace_period(world
     assert tuple(world.oracle.currentManifest()) == (1, manifest.as_of, now, keccak(text="root"))
     world.evm.advance(GRACE_S - 1)
     assert world.oracle.load(0, 1, True) == [0, 0]
+    assert len(both(world, pages=0, count=1)) == 2
     world.evm.advance(1)
     assert head(world, baseline=True) == (1, manifest.as_of, now, 1)
     assert head(world, baseline=False) == (1, manifest.as_of, now, 1)
@@ -95,6 +106,8 @@ def test_the_baseline_keeps_its_own_pages_and_never_goes_back(world: OracleWorld
             last = shown
             if shown:
                 assert world.oracle.load(0x020100, 3, True)[1:] == words[shown]
+                matured = epoch(world, baseline=False) == shown
+                assert both(world, pages=0x020100, count=3)[4:] == ([] if matured else words[shown])
 
 
 def test_the_newest_mature_manifest_is_the_baseline_after_a_pause_in_publication(world: OracleWorld) -> None:

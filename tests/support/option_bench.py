@@ -135,17 +135,25 @@ class OptionBench:
         The maker holds more lots of every instrument, of either sign, so that the words of its book change and none is
         new.
         """
+        return self._auction(self.book(count))
+
+    def thin_auction(self) -> tuple[int, int, int]:
+        """Return the same for eight options, one of them with one lot on a page that the half empties."""
+        pages = dict(self.book(14).pages)
+        return self._auction(Book({0: pages[0], 1: [pages[1][0]._replace(lots=1)]}))
+
+    def _auction(self, book: Book) -> tuple[int, int, int]:
         with self.system.isolated() as system:
-            account = self.hold(count)
+            account = self.hold(1)
+            self._put(account, book, CASH)
             equity, maintenance, *_ = system.vault.health(account)
-            self._put(account, self.book(count), CASH - equity + maintenance // 2)
+            self._put(account, book, CASH - equity + maintenance // 2)
             owner = system.trader("buyer")
             buyers = system.open(owner, 10_000_000), system.open(owner, 1, index=1)
-            rng = random.Random(-count)
-            pages = self.book(count).pages.items()
+            rng = random.Random(-len(book))
             more = {
                 p: [one._replace(lots=rng.choice((-1, 1)) * rng.randint(20, 50)) for one in held]
-                for p, held in pages
+                for p, held in book.pages.items()
             }
             self._put(buyers[1], Book(more), 10 * CASH)
             system.evm.advance(1)
