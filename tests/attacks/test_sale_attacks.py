@@ -111,4 +111,4 @@ def test_whoever_is_called_while_the_fund_pays_sees_the_purchase_done(
 
 def test_INV_23_more_positions_than_purchases_may_reach_are_not_sold_at_once() -> None:
     with pytest.raises(Revert, match="TooManyPositions"):
-        OptionBench().auction(MAX_POSITIONS + 2)
+        OptionBench().purchase(MAX_POSITIONS + 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.sale_cases import BUYER, SELLER, sale_case
 from tests.support.sale_world import SaleWorld
 
 from seawall.reference.book import Book
+from seawall.reference.integers import WAD
 from seawall.reference.state import ManifestState
 
 # What purchases come to, the rare things too: all of the book in place of a slice, proofs spent, nothing to sell, too
@@ -137,18 +139,20 @@ def test_INV_19_what_the_baseline_finds_healthy_is_not_sold(world: SaleWorld, se
     assert world.both(case) == "AccountHealthy"
 
 
-@pytest.mark.parametrize("seed", [30001, 30010])
+# In the later ones what is left is judged under the baseline, where the emptied page has drifted most.
+@pytest.mark.parametrize("seed", [30010, 30099, 31210, 31803, 32090, 33201])
 def test_INV_19_a_slice_may_empty_one_page_of_several(world: SaleWorld, seed: int) -> None:
     case = sale_case(seed, bare=True)
-    seller = case.accounts[SELLER]
-    first = min(seller.book.pages)
-    lots = {page: 1 if page == first else 4 for page in seller.book.pages}
+    seller, rng = case.accounts[SELLER], random.Random(seed)
+    thin = rng.choice(list(seller.book.pages))
+    lots = {page: 1 if page == thin else rng.choice((2, 4, 50)) for page in seller.book.pages}
     seller.book = Book(
         {
             page: [one._replace(lots=lots[page] if one.lots > 0 else -lots[page]) for one in held]
             for page, held in seller.book.pages.items()
         }
     )
+    case = replace(case, max_fraction_wad=rng.choice((1, WAD // 50, WAD // 3)))
     assert world.both(case).startswith("part")
 
 

@@ -7,7 +7,8 @@ only purchases from auctions reach.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from eth_utils.crypto import keccak
 from tests.support.market import Instrument, value
@@ -56,7 +57,7 @@ class OptionBench:
         system.advance(12)
         system.endow_fund(10_000_000)
         self.probe = system.evm.deploy("HealthProbe")
-        self.taker, self.maker = system.trader("taker"), system.trader("maker")
+        self.taker, self.maker, self.buyer = (system.trader(who) for who in ("taker", "maker", "buyer"))
         self._ledger = self._find_ledger()
         pair = system.open(self.taker, 1_000_000, index=7), system.open(self.maker, 1_000_000, index=7)
         # Books that are written past the vault are not counted among those of holders.
@@ -142,26 +143,38 @@ class OptionBench:
         pages = dict(self.book(14).pages)
         return self._auction(Book({0: pages[0], 1: [pages[1][0]._replace(lots=1)]}))
 
+    def purchase(self, count: int) -> int:
+        """Return the gas of buying half of a book into an empty account."""
+        with self._auctioned(self.book(count)) as (account, _):
+            return self._buy_half(account, self.system.open(self.buyer, 10_000_000))
+
     def _auction(self, book: Book) -> tuple[int, int, int]:
-        with self.system.isolated() as system:
-            account = self.hold(1)
-            self._put(account, book, CASH)
-            equity, maintenance, *_ = system.vault.health(account)
-            self._put(account, book, CASH - equity + maintenance // 2)
-            owner = system.trader("buyer")
-            buyers = system.open(owner, 10_000_000), system.open(owner, 1, index=1)
+        with self._auctioned(book) as (account, started):
+            buyers = self.system.open(self.buyer, 10_000_000), self.system.open(self.buyer, 1, index=1)
             rng = random.Random(-len(book))
             more = {
                 p: [one._replace(lots=rng.choice((-1, 1)) * rng.randint(20, 50)) for one in held]
                 for p, held in book.pages.items()
             }
             self._put(buyers[1], Book(more), 10 * CASH)
+            return started, self._buy_half(account, buyers[0]), self._buy_half(account, buyers[1])
+
+    @contextmanager
+    def _auctioned(self, book: Book) -> Iterator[tuple[bytes, int]]:
+        """Let an account with a book be in auction; give it and the gas of the start."""
+        with self.system.isolated() as system:
+            account = self.hold(1)
+            self._put(account, book, CASH)
+            equity, maintenance, *_ = system.vault.health(account)
+            self._put(account, book, CASH - equity + maintenance // 2)
             system.evm.advance(1)
             system.push()
             started = gas_of(system.liquidator, "start", account, ())
             system.liquidator.start(account, ())
             system.evm.advance(12)
             system.push()
-            halves = [(account, buyer, WAD // 2, ANY_PRICE, (), ()) for buyer in buyers]
-            empty, maker = (gas_of(system.liquidator, "buy", *half, sender=owner.address) for half in halves)
-            return started, empty, maker
+            yield account, started
+
+    def _buy_half(self, account: bytes, buyer: bytes) -> int:
+        half = account, buyer, WAD // 2, ANY_PRICE, (), ()
+        return gas_of(self.system.liquidator, "buy", *half, sender=self.buyer.address)
